@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration in memory: plain data, all of it in one arena, freed whole. The supervisor
+ * parses the file (config_parse.c, libconfuse), cross-checks it (config_check.c), prints it
+ * (config_print.c); daemons receive their part as protobuf (config_pack.c). Names and keys are the
+ * contract of the file format, gatepair.conf(5).
+ */
+#ifndef GATEPAIR_COMMON_CONFIG_H
+#define GATEPAIR_COMMON_CONFIG_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "config.pb-c.h"
+
+#define CONFIG_MAX_INTERFACES 1024 /* vlans included */
+#define CONFIG_MAX_ROUTES     1024
+#define CONFIG_MAX_VRRPS      255
+#define CONFIG_MAX_ADDRESSES  64 /* per interface or vrrp */
+#define CONFIG_MAX_NATS       64
+#define CONFIG_MAX_LIST       64 /* any other list */
+#define CONFIG_NAME_MAX       63 /* node and vrrp names */
+#define CONFIG_PASSWORD_MAX   8
+#define CONFIG_KEY_MAX        64
+
+enum config_role { CONFIG_ROLE_MGMT = 1, CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA };
+enum config_preempt { CONFIG_PREEMPT_NEVER = 1, CONFIG_PREEMPT_SYNCED, CONFIG_PREEMPT_ALWAYS };
+enum config_checksum { CONFIG_CHECKSUM_RFC9568 = 1, CONFIG_CHECKSUM_LEGACY };
+enum config_nat_to { CONFIG_NAT_VIRTUAL = 1, CONFIG_NAT_ADDRESS };
+
+/* IPv4 or IPv6 with prefix length; `family` AF_INET or AF_INET6. */
+struct config_prefix {
+	int family;
+	uint8_t len;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+};
+
+struct config_strings {
+	char **v;
+	size_t n;
+};
+
+struct config_prefixes {
+	struct config_prefix *v;
+	size_t n;
+};
+
+struct config_interface {
+	char name[IFNAMSIZ];
+	enum config_role role;
+	struct config_prefixes addresses;
+	bool dhcp, dhcp_server;
+	struct config_prefixes dns; /* full-length prefixes */
+	uint32_t mtu;               /* 0: leave as it is */
+	char parent[IFNAMSIZ];      /* "": not a vlan */
+	uint16_t vlan_id;
+	int line; /* of the file, for messages; 0 in daemons */
+};
+
+struct config_route {
+	struct config_prefix prefix, via;
+	uint32_t metric;
+	int line;
+};
+
+struct config_cluster {
+	bool present;
+	uint8_t priority; /* 1..254 */
+	enum config_preempt preempt;
+	usec_t preempt_delay;
+	usec_t advert_interval; /* 10 ms .. 40.95 s */
+	usec_t heartbeat;       /* 0: off */
+	uint32_t dead_after;    /* silent heartbeats */
+	struct config_strings track_interfaces;
+	struct config_prefixes track_pings;
+	uint8_t auth_key[CONFIG_KEY_MAX];
+	size_t auth_key_len; /* 0: none */
+	char *auth_key_file; /* supervisor only */
+	int line;
+};
+
+struct config_vrrp {
+	char name[CONFIG_NAME_MAX + 1];
+	char interface[IFNAMSIZ];
+	uint8_t vrid;
+	struct config_prefixes addresses;
+	uint8_t version;        /* 2 or 3 */
+	usec_t advert_interval; /* the cluster's unless overridden */
+	enum config_checksum checksum;
+	bool virtual_mac, accept;
+	char password[CONFIG_PASSWORD_MAX + 1];
+	struct config_prefixes unicast_peers;
+	struct config_strings track_interfaces;
+	int line;
+};
+
+struct config_nat {
+	char interface[IFNAMSIZ];
+	enum config_nat_to to;
+	struct config_prefix address; /* CONFIG_NAT_ADDRESS only */
+	int line;
+};
+
+struct config_sync {
+	bool present;
+	char interface[IFNAMSIZ];
+	struct config_prefix local, peer; /* full-length; local is found from the interface's address */
+	uint16_t port;
+	char *identity;        /* file name, relative to STATEDIR; supervisor only */
+	uint8_t *identity_der; /* private key; syncd only */
+	size_t identity_der_len;
+	uint8_t peer_fingerprint[32]; /* SHA-256 of the peer's public key (SubjectPublicKeyInfo, DER) */
+	struct config_prefixes excludes;
+	int line;
+};
+
+struct config_portal {
+	bool present;
+	char *url;
+	bool has_ca_fingerprint;
+	uint8_t ca_fingerprint[32];
+	int line;
+};
+
+struct config_proxy {
+	bool present;
+	char *host;
+	uint16_t port;
+	char *user;
+	char *password_file; /* supervisor only */
+	char *password;      /* activated only */
+	int line;
+};
+
+struct config {
+	struct arena *arena; /* owns everything here, this struct included */
+	char node[CONFIG_NAME_MAX + 1];
+	struct config_interface *interfaces;
+	size_t n_interfaces;
+	struct config_route *routes;
+	size_t n_routes;
+	struct config_cluster cluster;
+	struct config_vrrp *vrrps;
+	size_t n_vrrps;
+	struct config_nat *nats;
+	size_t n_nats;
+	struct config_sync sync;
+	struct config_portal portal;
+	struct config_proxy proxy;
+};
+
+/* Parse, default and cross-check a file, and read the secrets it names (statedir: for the node's
+ * key; NULL: check only what the file says). On failure returns negative errno and a sentence
+ * "file:line: object: cause; next action" in err; *ret_cfg is untouched. */
+int config_load(const char *file, const char *statedir, struct config **ret_cfg, char *err,
+	size_t err_size) __attribute__((warn_unused_result));
+void config_free(struct config *cfg); /* NULL is fine */
+
+/* The file's syntax again; with `normalized`, defaults are spelled out. Secrets are shown as "…".
+ * The text is malloc()ed; NULL on ENOMEM. */
+char *config_to_str(const struct config *cfg, bool normalized);
+
+/* The part of the config that `daemon` needs, into protobuf and back. config_unpack() checks
+ * every range again and copies into a new config. */
+enum config_part {
+	CONFIG_PART_VRRPD = 1,
+	CONFIG_PART_SYNCD,
+	CONFIG_PART_NETCFGD,
+	CONFIG_PART_ACTIVATED,
+};
+Gp__Config *config_pack(const struct config *cfg, enum config_part part, struct arena *arena);
+int config_unpack(const Gp__Config *msg, struct config **ret_cfg, char *err, size_t err_size)
+	__attribute__((warn_unused_result));
+
+const struct config_interface *config_interface_find(const struct config *cfg, const char *name);
+/* "a.b.c.d/len", or without "/len" when it is the full length. Returns out. */
+#define CONFIG_PREFIX_STRLEN 64
+const char *config_prefix_to_str(const struct config_prefix *p, char out[CONFIG_PREFIX_STRLEN]);
+int config_prefix_from_str(const char *s, struct config_prefix *ret) __attribute__((warn_unused_result));
+bool config_prefix_equal(const struct config_prefix *a, const struct config_prefix *b);
+bool config_prefix_contains(const struct config_prefix *net, const struct config_prefix *addr);
+
+#endif
