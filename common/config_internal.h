@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the config_*.c files share and nobody else needs: the schema (one table per section, which
+ * the parser and the printer both walk), the values' text forms, and the line numbers of a file.
+ */
+#ifndef GATEPAIR_COMMON_CONFIG_INTERNAL_H
+#define GATEPAIR_COMMON_CONFIG_INTERNAL_H
+
+#include "common/config.h"
+
+#define CONFIG_ARENA_MAX    (16u << 20)
+#define CONFIG_FILE_MAX	    (1u << 20)
+#define CONFIG_PASSWORD_LEN 128 /* of the proxy */
+/* A part has to fit into one Envelope of 64 KiB with room for the rest of it. */
+#define CONFIG_PART_MAX 65000
+
+enum config_kind {
+	CONFIG_KIND_BOOL = 1,
+	CONFIG_KIND_U8,
+	CONFIG_KIND_U16,
+	CONFIG_KIND_U32,
+	CONFIG_KIND_DURATION,
+	CONFIG_KIND_WORD,   /* an enum whose members count from 1 in the order of `words` */
+	CONFIG_KIND_IFNAME, /* char[IFNAMSIZ] */
+	CONFIG_KIND_NAME,   /* char[CONFIG_NAME_MAX + 1] */
+	CONFIG_KIND_PASSWORD,
+	CONFIG_KIND_STRING, /* char * in the arena */
+	CONFIG_KIND_HOST,   /* an address without a length */
+	CONFIG_KIND_PREFIX,
+	CONFIG_KIND_PREFIXES,
+	CONFIG_KIND_HOSTS,
+	CONFIG_KIND_IFNAMES,
+	CONFIG_KIND_FINGERPRINT,
+	CONFIG_KIND_NAT_TO,
+};
+
+#define CONFIG_KEY_REQUIRED (1 << 0)
+#define CONFIG_KEY_SECRET   (1 << 1) /* never printed */
+#define CONFIG_KEY_OFF	    (1 << 2) /* 0 and "off" mean: none */
+
+struct config_key {
+	const char *name;
+	enum config_kind kind;
+	size_t offset;
+	unsigned flags;
+	int64_t min, max;
+	const char *const *words;
+};
+
+struct config_section {
+	const char *name;
+	const char *title; /* what the title is, for messages; NULL: the section has none */
+	bool once;
+	const struct config_key *keys;
+	size_t n_keys;
+	size_t offset;	 /* of the array pointer, or of the struct itself with `once` */
+	size_t n_offset; /* of the array's count */
+	size_t size;
+	size_t max;
+	enum config_kind title_kind; /* stored at title_offset */
+	size_t title_offset;
+	size_t line_offset;
+	void (*defaults)(const struct config *cfg, void *obj);
+	/* Interfaces and vlans share one array. */
+	bool (*mine)(const void *obj);
+};
+
+extern const struct config_section config_sections[];
+extern const size_t config_n_sections;
+extern const struct config_key config_root_keys[]; /* outside of any section */
+extern const size_t config_n_root_keys;
+
+/* Which line of the file each section and key is on; made by config_text_scan(). */
+struct config_mark {
+	char section[12]; /* "" : outside of any */
+	char key[28];	  /* "" : the section itself */
+	int index;	  /* the section's position among those of its name */
+	int line;
+};
+
+struct config_text {
+	char *text; /* with the comments blanked out */
+	size_t len;
+	struct config_mark *marks;
+	size_t n_marks;
+};
+
+/* 0, or -EINVAL with the line and the cause. `text` is modified. */
+int config_text_scan(char *text, size_t len, struct arena *arena, struct config_text *ret,
+	int *ret_line, const char **ret_cause) __attribute__((warn_unused_result));
+/* The line of a key; of its section when the key is not there; 1 when neither is. */
+int config_text_line(const struct config_text *t, const char *section, int index, const char *key);
+
+/* Text forms of values. All return 0 or -EINVAL/-ERANGE; outputs are untouched then. */
+int config_value_bool(const char *s, bool *ret);
+int config_value_u32(const char *s, int64_t min, int64_t max, uint32_t *ret);
+int config_value_duration(const char *s, usec_t *ret);
+int config_value_word(const char *s, const char *const *words, unsigned *ret);
+int config_value_ifname(const char *s, char ret[IFNAMSIZ]);
+int config_value_name(const char *s, char ret[CONFIG_NAME_MAX + 1]);
+int config_value_fingerprint(const char *s, uint8_t ret[32]);
+bool config_value_printable(const char *s);
+const char *config_duration_to_str(usec_t d, char out[32]);
+const char *config_fingerprint_to_str(const uint8_t fp[32], char out[72]);
+
+/* An empty config in an arena of its own. */
+struct config *config_new(void);
+
+/* Sentence of a failed check: object, cause, next action, without the place. */
+#define CONFIG_WHY_MAX 400
+/* Cross checks: 0 or -EINVAL with the line and a sentence. `t` may be NULL: sections' lines. */
+int config_check(const struct config *cfg, const struct config_text *t, int *ret_line,
+	char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
+
+#endif
