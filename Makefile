@@ -134,12 +134,12 @@ lint: ## clang-format check, man page lint, compile with both compilers
 	$(MAKE) CC=clang tests
 
 install: all ## install into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/lib/gatepair $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d
+	install -d $(DESTDIR)$(PREFIX)/lib/gatepair $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	install -m 755 $(filter-out $(BIN)/gatepair,$(PROGRAM_FILES)) $(DESTDIR)$(PREFIX)/lib/gatepair/
 	install -m 755 $(BIN)/gatepair $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 packaging/sysusers.d/gatepair.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/
-	install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man8/
+	for m in $(MAN_PAGES); do \
+		install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 
 clean: ## remove build/
 	rm -rf build
