@@ -1,0 +1,2 @@
+# vrrpd: the role election. vrrpd_CORE is the pure part, which the simulation links as well.
+vrrpd_CORE := vrrpd/election.c vrrpd/elect_active.c vrrpd/elect_standby.c vrrpd/elect_util.c
