@@ -64,12 +64,12 @@ void log_at(int priority, const char *fmt, ...)
 
 int log_limit_pass(struct log_limit *l, usec_t now)
 {
-	if (l->tokens_used == 0)
-		l->refilled = now;
 	while (l->tokens_used > 0 && now - l->refilled >= REFILL) {
 		l->tokens_used--;
 		l->refilled += REFILL;
 	}
+	if (l->tokens_used == 0)
+		l->refilled = now;
 	if (l->tokens_used >= BURST) {
 		l->suppressed++;
 		return 0;
