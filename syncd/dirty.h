@@ -20,11 +20,10 @@
 #include "syncd/flow.h"
 
 enum dirty_op {
-	DIRTY_UPDATE = 1, /* the peer probably has the session; it creates it if not */
-	DIRTY_CREATE,     /* the peer probably does not have it; it updates if it has */
+	DIRTY_UPDATE = 1, /* the peer creates it if it does not have it */
+	DIRTY_CREATE,     /* it is new: the peer cannot have it */
 	DIRTY_REPLACE,    /* another session of the same name was destroyed before this one */
 	DIRTY_DELETE,
-	DIRTY_REFRESH,    /* nothing but the timeout is new */
 };
 
 struct dirty;
@@ -33,7 +32,8 @@ struct dirty;
 struct dirty *dirty_new(size_t max, const uint8_t hash_key[FLOW_HASH_KEY_BYTES]);
 void dirty_free(struct dirty *d); /* NULL is fine */
 
-/* The latest state of `f`; the operation is merged with one that waits already. 0, or -ENOSPC or
+/* The latest state of `f`; the operation is merged with one that waits already; a session created
+ * and deleted before it was ever in a batch leaves nothing. 0, or -ENOSPC or
  * -ENOMEM: the set does not hold the change, the caller must have the tables compared. */
 int dirty_put(struct dirty *d, enum dirty_op op, const struct flow *f, usec_t now)
 	__attribute__((warn_unused_result));

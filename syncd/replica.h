@@ -9,9 +9,10 @@
  *   and goes out in batches → all of that handed to the link (event DUMP_SENT) → SYNC_END →
  *   SYNC_DONE comes back: the peer is in sync. Further batches as sessions change.
  * Standby:
- *   SYNC_BEGIN → MARK: dump the own kernel into a table of marks; batches are applied meanwhile and
- *   mark what they touch → own dump complete (event MARKED) and SYNC_END came → SWEEP deletes
- *   replicated sessions that the Active did not name → event SWEPT → SYNC_DONE: in sync.
+ *   SYNC_BEGIN → MARK: from now on remember which sessions the batches name → SYNC_END → SWEEP: dump
+ *   the own kernel and delete the replicated sessions that the Active did not name → event SWEPT →
+ *   SYNC_DONE: in sync. What came out wrong (a session of the same name with another translation,
+ *   a dump that failed) → event UNSWEPT → SYNC_REQUEST: once more.
  * A batch is acknowledged after it is in the kernel, in order.
  *
  * The link delivers frames in order or goes down (TLS over TCP); LINK_DOWN forgets all of it.
@@ -62,8 +63,8 @@ enum replica_event_type {
 	/* own shell: work that an action started is finished */
 	REPLICA_EV_DUMP_SENT, /* id: the dump ended, and all it put into the dirty set is in batches */
 	REPLICA_EV_DRAINED,   /* kernel events read, dirty set in batches */
-	REPLICA_EV_MARKED,    /* id: the own kernel's dump is complete */
-	REPLICA_EV_SWEPT,     /* id */
+	REPLICA_EV_SWEPT,     /* id; the marks are forgotten */
+	REPLICA_EV_UNSWEPT,   /* id: it must be done once more; the marks are forgotten */
 	/* own shell: trouble */
 	REPLICA_EV_OVERRUN, /* kernel events were lost, the dirty set is full, or a dump failed */
 	REPLICA_EV_SUSPECT, /* sessions vanished without an event: have the tables compared */
@@ -99,8 +100,8 @@ enum replica_action_type {
 	/* Standby: the kernel */
 	REPLICA_DO_APPLY,     /* the batch of this very event, before the next action */
 	REPLICA_DO_REFUSE,    /* drop the frame of this event; counted in refused[] already */
-	REPLICA_DO_MARK,      /* id: start marks and the own dump; a running one is replaced */
-	REPLICA_DO_MARK_DROP, /* stop it, forget the marks */
+	REPLICA_DO_MARK,      /* id: start with no marks; a running sweep is stopped */
+	REPLICA_DO_MARK_DROP, /* forget the marks, stop a running sweep */
 	REPLICA_DO_SWEEP,     /* id */
 	/* Active: the kernel */
 	REPLICA_DO_EVENTS_ON,  /* subscribe */
@@ -147,16 +148,17 @@ struct replica {
 	uint64_t send_term;
 	bool draining;    /* demoted, but the old term's rest still goes out */
 	usec_t drain_until;
-	bool dump_sent;   /* SYNC_END is out */
-	enum replica_sync send_sync;
-	bool repair_wanted;
-	enum replica_sync repair_sync;
-	usec_t repair_at;
+	enum replica_sync send_sync; /* of the newest SYNC_BEGIN */
+	bool dumping;      /* DUMP was ordered, DUMP_SENT has not come */
+	bool dump_sent;    /* SYNC_END is out */
+	bool lost;         /* events were lost since the newest SYNC_BEGIN */
+	usec_t dump_due;   /* USEC_NEVER: no dump waits to be started */
+	usec_t dump_begun;
 	usec_t compare_at;
 	bool peer_in_sync; /* SYNC_DONE came for send_id, or before a COMPARE */
 
 	/* Standby */
-	bool marking, marked, end_seen, sweeping;
+	bool marking, sweeping;
 	bool in_sync;
 	usec_t progress_at; /* last frame of a sync, or when the wait for one began */
 
