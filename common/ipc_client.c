@@ -124,6 +124,9 @@ static bool receive(struct ipc_client *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
+	/* Reported once, before what the server said last: why it turns us away. */
+	if (n < 0 && errno == ECONNRESET)
+		return true;
 	if (n <= 0) {
 		disconnect(c);
 		return false;
@@ -146,12 +149,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct ipc_client *c = poll->data;
 
 	(void)events;
-	if (status < 0) {
-		disconnect(c);
-		return;
-	}
 	for (int i = 0; i < IPC_MAX_PER_WAKEUP && receive(c); i++)
 		;
+	if (status < 0)
+		disconnect(c);
 }
 
 static int client_connect(struct ipc_client *c)
