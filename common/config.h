@@ -184,6 +184,9 @@ const struct config_interface *config_interface_find(const struct config *cfg, c
 #define CONFIG_PREFIX_STRLEN 64
 const char *config_prefix_to_str(const struct config_prefix *p, char out[CONFIG_PREFIX_STRLEN]);
 int config_prefix_from_str(const char *s, struct config_prefix *ret) __attribute__((warn_unused_result));
+/* "sha256:" and 64 hex digits. Returns out. */
+#define CONFIG_FINGERPRINT_STRLEN 72
+const char *config_fingerprint_to_str(const uint8_t fp[32], char out[CONFIG_FINGERPRINT_STRLEN]);
 bool config_prefix_equal(const struct config_prefix *a, const struct config_prefix *b);
 bool config_prefix_contains(const struct config_prefix *net, const struct config_prefix *addr);
 

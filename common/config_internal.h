@@ -72,24 +72,27 @@ extern const size_t config_n_root_keys;
 
 /* Which line of the file each section and key is on; made by config_text_scan(). */
 struct config_mark {
-	char section[12]; /* "" : outside of any */
-	char key[28];	  /* "" : the section itself */
-	int index;	  /* the section's position among those of its name */
+	char section[12]; /* "": outside of any */
+	char key[28];	  /* "": the section itself */
 	int line;
 };
 
 struct config_text {
-	char *text; /* with the comments blanked out */
-	size_t len;
-	struct config_mark *marks;
+	struct config_mark *marks; /* in the order of the file */
 	size_t n_marks;
 };
 
-/* 0, or -EINVAL with the line and the cause. `text` is modified. */
+/* Blanks the comments out (libconfuse 3.3 mishandles some) and refuses what libconfuse would take
+ * in silence: `${VAR}`, unclosed comments and strings, control characters, keys set twice. 0, or
+ * negative errno with the line and a sentence. */
+#define CONFIG_WHY_MAX 400
 int config_text_scan(char *text, size_t len, struct arena *arena, struct config_text *ret,
-	int *ret_line, const char **ret_cause) __attribute__((warn_unused_result));
-/* The line of a key; of its section when the key is not there; 1 when neither is. */
-int config_text_line(const struct config_text *t, const char *section, int index, const char *key);
+	int *ret_line, char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
+/* The line of the index-th section of that name; 1 when there is none. */
+int config_text_section(const struct config_text *t, const char *section, size_t index);
+/* The line of a key in the section at section_line (0: outside of any); section_line (or 1) when
+ * it is not there. */
+int config_text_key(const struct config_text *t, int section_line, const char *key);
 
 /* Text forms of values. All return 0 or -EINVAL/-ERANGE; outputs are untouched then. */
 int config_value_bool(const char *s, bool *ret);
@@ -101,14 +104,17 @@ int config_value_name(const char *s, char ret[CONFIG_NAME_MAX + 1]);
 int config_value_fingerprint(const char *s, uint8_t ret[32]);
 bool config_value_printable(const char *s);
 const char *config_duration_to_str(usec_t d, char out[32]);
-const char *config_fingerprint_to_str(const uint8_t fp[32], char out[72]);
 
 /* An empty config in an arena of its own. */
 struct config *config_new(void);
 
-/* Sentence of a failed check: object, cause, next action, without the place. */
-#define CONFIG_WHY_MAX 400
-/* Cross checks: 0 or -EINVAL with the line and a sentence. `t` may be NULL: sections' lines. */
+/* The file's text into a config, without cross checks and secrets. 0, or negative errno with the
+ * line and a sentence. */
+int config_parse(char *text, size_t len, struct arena *scratch, struct config *cfg,
+	struct config_text *ret_text, int *ret_line, char why[CONFIG_WHY_MAX])
+	__attribute__((warn_unused_result));
+
+/* Cross checks: 0 or -EINVAL with the line and a sentence: object, cause; next action. */
 int config_check(const struct config *cfg, const struct config_text *t, int *ret_line,
 	char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
 

@@ -240,12 +240,12 @@ int config_value_fingerprint(const char *s, uint8_t ret[32])
 	return 0;
 }
 
-const char *config_fingerprint_to_str(const uint8_t fp[32], char out[72])
+const char *config_fingerprint_to_str(const uint8_t fp[32], char out[CONFIG_FINGERPRINT_STRLEN])
 {
-	int n = snprintf(out, 72, "sha256:");
+	int n = snprintf(out, CONFIG_FINGERPRINT_STRLEN, "sha256:");
 
 	for (size_t i = 0; i < 32; i++)
-		n += snprintf(out + n, 72 - (size_t)n, "%02x", fp[i]);
+		n += snprintf(out + n, CONFIG_FINGERPRINT_STRLEN - (size_t)n, "%02x", fp[i]);
 	return out;
 }
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The file format as data: sections, keys, kinds, ranges, defaults. The parser and the printer walk
+ * these tables; gatepair.conf(5) describes them.
+ */
+#include <stdio.h>
+
+#include "common/config_internal.h"
+
+#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
+#define OFF(s, field) offsetof(struct s, field)
+
+static const char *const roles[] = {"mgmt", "lan", "wan", "ha", NULL};
+static const char *const preempts[] = {"never", "synced", "always", NULL};
+static const char *const checksums[] = {"rfc9568", "legacy", NULL};
+
+const struct config_key config_root_keys[] = {
+	{"node", CONFIG_KIND_NAME, OFF(config, node), CONFIG_KEY_REQUIRED, 0, 0, NULL},
+};
+const size_t config_n_root_keys = COUNT(config_root_keys);
+
+#define INTERFACE_KEYS                                                                             \
+	{"role", CONFIG_KIND_WORD, OFF(config_interface, role), CONFIG_KEY_REQUIRED, 0, 0, roles}, \
+		{"address", CONFIG_KIND_PREFIXES, OFF(config_interface, addresses), 0, 0, 0,       \
+			NULL},                                                                     \
+		{"dhcp", CONFIG_KIND_BOOL, OFF(config_interface, dhcp), 0, 0, 0, NULL},            \
+		{"dhcp-server", CONFIG_KIND_BOOL, OFF(config_interface, dhcp_server), 0, 0, 0,     \
+			NULL},                                                                     \
+		{"dns", CONFIG_KIND_HOSTS, OFF(config_interface, dns), 0, 0, 0, NULL},             \
+	{                                                                                          \
+		"mtu", CONFIG_KIND_U32, OFF(config_interface, mtu), 0, 576, 65535, NULL            \
+	}
+
+static const struct config_key interface_keys[] = {INTERFACE_KEYS};
+static const struct config_key vlan_keys[] = {
+	{"parent", CONFIG_KIND_IFNAME, OFF(config_interface, parent), CONFIG_KEY_REQUIRED, 0, 0,
+		NULL},
+	{"id", CONFIG_KIND_U16, OFF(config_interface, vlan_id), CONFIG_KEY_REQUIRED, 1, 4094, NULL},
+	INTERFACE_KEYS,
+};
+static const struct config_key route_keys[] = {
+	{"via", CONFIG_KIND_HOST, OFF(config_route, via), CONFIG_KEY_REQUIRED, 0, 0, NULL},
+	{"metric", CONFIG_KIND_U32, OFF(config_route, metric), 0, 0, UINT32_MAX, NULL},
+};
+static const struct config_key cluster_keys[] = {
+	{"priority", CONFIG_KIND_U8, OFF(config_cluster, priority), 0, 1, 254, NULL},
+	{"preempt", CONFIG_KIND_WORD, OFF(config_cluster, preempt), 0, 0, 0, preempts},
+	{"preempt-delay", CONFIG_KIND_DURATION, OFF(config_cluster, preempt_delay), 0, 0,
+		86400 * USEC_PER_SEC, NULL},
+	{"advert-interval", CONFIG_KIND_DURATION, OFF(config_cluster, advert_interval), 0,
+		10 * USEC_PER_MS, 40950 * USEC_PER_MS, NULL},
+	{"heartbeat", CONFIG_KIND_DURATION, OFF(config_cluster, heartbeat), CONFIG_KEY_OFF,
+		5 * USEC_PER_MS, USEC_PER_SEC, NULL},
+	{"dead-after", CONFIG_KIND_U32, OFF(config_cluster, dead_after), 0, 2, 100, NULL},
+	{"track-interface", CONFIG_KIND_IFNAMES, OFF(config_cluster, track_interfaces), 0, 0, 0,
+		NULL},
+	{"track-ping", CONFIG_KIND_HOSTS, OFF(config_cluster, track_pings), 0, 0, 0, NULL},
+	{"auth-key-file", CONFIG_KIND_STRING, OFF(config_cluster, auth_key_file), 0, 1, 1024, NULL},
+};
+static const struct config_key vrrp_keys[] = {
+	{"interface", CONFIG_KIND_IFNAME, OFF(config_vrrp, interface), CONFIG_KEY_REQUIRED, 0, 0,
+		NULL},
+	{"vrid", CONFIG_KIND_U8, OFF(config_vrrp, vrid), CONFIG_KEY_REQUIRED, 1, 255, NULL},
+	{"virtual-address", CONFIG_KIND_PREFIXES, OFF(config_vrrp, addresses), CONFIG_KEY_REQUIRED,
+		0, 0, NULL},
+	{"version", CONFIG_KIND_U8, OFF(config_vrrp, version), 0, 2, 3, NULL},
+	{"advert-interval", CONFIG_KIND_DURATION, OFF(config_vrrp, advert_interval), 0,
+		10 * USEC_PER_MS, 40950 * USEC_PER_MS, NULL},
+	{"checksum", CONFIG_KIND_WORD, OFF(config_vrrp, checksum), 0, 0, 0, checksums},
+	{"virtual-mac", CONFIG_KIND_BOOL, OFF(config_vrrp, virtual_mac), 0, 0, 0, NULL},
+	{"accept", CONFIG_KIND_BOOL, OFF(config_vrrp, accept), 0, 0, 0, NULL},
+	{"password", CONFIG_KIND_PASSWORD, OFF(config_vrrp, password), CONFIG_KEY_SECRET, 0, 0,
+		NULL},
+	{"unicast-peer", CONFIG_KIND_HOSTS, OFF(config_vrrp, unicast_peers), 0, 0, 0, NULL},
+	{"track-interface", CONFIG_KIND_IFNAMES, OFF(config_vrrp, track_interfaces), 0, 0, 0, NULL},
+};
+static const struct config_key nat_keys[] = {
+	{"interface", CONFIG_KIND_IFNAME, OFF(config_nat, interface), CONFIG_KEY_REQUIRED, 0, 0,
+		NULL},
+	{"to", CONFIG_KIND_NAT_TO, 0, CONFIG_KEY_REQUIRED, 0, 0, NULL},
+};
+static const struct config_key sync_keys[] = {
+	{"interface", CONFIG_KIND_IFNAME, OFF(config_sync, interface), CONFIG_KEY_REQUIRED, 0, 0,
+		NULL},
+	{"peer", CONFIG_KIND_HOST, OFF(config_sync, peer), CONFIG_KEY_REQUIRED, 0, 0, NULL},
+	{"port", CONFIG_KIND_U16, OFF(config_sync, port), 0, 1, 65535, NULL},
+	{"identity", CONFIG_KIND_STRING, OFF(config_sync, identity), 0, 1, 255, NULL},
+	{"peer-fingerprint", CONFIG_KIND_FINGERPRINT, OFF(config_sync, peer_fingerprint),
+		CONFIG_KEY_REQUIRED, 0, 0, NULL},
+	{"exclude", CONFIG_KIND_PREFIXES, OFF(config_sync, excludes), 0, 0, 0, NULL},
+};
+static const struct config_key portal_keys[] = {
+	{"url", CONFIG_KIND_STRING, OFF(config_portal, url), CONFIG_KEY_REQUIRED, 1, 1024, NULL},
+	{"ca-fingerprint", CONFIG_KIND_FINGERPRINT, OFF(config_portal, ca_fingerprint), 0, 0, 0,
+		NULL},
+};
+static const struct config_key proxy_keys[] = {
+	{"host", CONFIG_KIND_STRING, OFF(config_proxy, host), CONFIG_KEY_REQUIRED, 1, 255, NULL},
+	{"port", CONFIG_KIND_U16, OFF(config_proxy, port), CONFIG_KEY_REQUIRED, 1, 65535, NULL},
+	{"user", CONFIG_KIND_STRING, OFF(config_proxy, user), 0, 1, 255, NULL},
+	{"password-file", CONFIG_KIND_STRING, OFF(config_proxy, password_file), 0, 1, 1024, NULL},
+};
+
+static bool is_vlan(const void *obj)
+{
+	return ((const struct config_interface *)obj)->parent[0] != '\0';
+}
+
+static bool is_port(const void *obj)
+{
+	return !is_vlan(obj);
+}
+
+static void cluster_defaults(const struct config *cfg, void *obj)
+{
+	struct config_cluster *c = obj;
+
+	(void)cfg;
+	c->priority = 100;
+	c->preempt = CONFIG_PREEMPT_SYNCED;
+	c->preempt_delay = 30 * USEC_PER_SEC;
+	c->advert_interval = USEC_PER_SEC;
+	c->heartbeat = 10 * USEC_PER_MS;
+	c->dead_after = 5;
+}
+
+/* RFC 9568 has Accept_Mode off by default; a gateway that does not answer its users' ping, DHCP and
+ * DNS on the address they know is not what anybody expects, so it is on here. */
+static void vrrp_defaults(const struct config *cfg, void *obj)
+{
+	struct config_vrrp *v = obj;
+
+	v->version = 3;
+	v->advert_interval = cfg->cluster.advert_interval;
+	v->checksum = CONFIG_CHECKSUM_RFC9568;
+	v->virtual_mac = true;
+	v->accept = true;
+}
+
+static void sync_defaults(const struct config *cfg, void *obj)
+{
+	static char identity[] = "node.key";
+	struct config_sync *s = obj;
+
+	(void)cfg;
+	s->port = 3780;
+	s->identity = identity;
+}
+
+#define LIST(array, type, max) OFF(config, array), OFF(config, n_##array), sizeof(struct type), max
+#define ONCE(member, type)     OFF(config, member), 0, sizeof(struct type), 1
+
+/* The cluster comes before the vrrps: their advert-interval defaults to its. */
+const struct config_section config_sections[] = {
+	{"interface", "interface name", false, interface_keys, COUNT(interface_keys),
+		LIST(interfaces, config_interface, CONFIG_MAX_INTERFACES), CONFIG_KIND_IFNAME,
+		OFF(config_interface, name), OFF(config_interface, line), NULL, is_port},
+	{"vlan", "interface name", false, vlan_keys, COUNT(vlan_keys),
+		LIST(interfaces, config_interface, CONFIG_MAX_INTERFACES), CONFIG_KIND_IFNAME,
+		OFF(config_interface, name), OFF(config_interface, line), NULL, is_vlan},
+	{"route", "destination", false, route_keys, COUNT(route_keys),
+		LIST(routes, config_route, CONFIG_MAX_ROUTES), CONFIG_KIND_PREFIX,
+		OFF(config_route, prefix), OFF(config_route, line), NULL, NULL},
+	{"cluster", NULL, true, cluster_keys, COUNT(cluster_keys), ONCE(cluster, config_cluster), 0,
+		0, OFF(config_cluster, line), cluster_defaults, NULL},
+	{"vrrp", "name", false, vrrp_keys, COUNT(vrrp_keys),
+		LIST(vrrps, config_vrrp, CONFIG_MAX_VRRPS), CONFIG_KIND_NAME,
+		OFF(config_vrrp, name), OFF(config_vrrp, line), vrrp_defaults, NULL},
+	{"nat", NULL, false, nat_keys, COUNT(nat_keys), LIST(nats, config_nat, CONFIG_MAX_NATS), 0,
+		0, OFF(config_nat, line), NULL, NULL},
+	{"sync", NULL, true, sync_keys, COUNT(sync_keys), ONCE(sync, config_sync), 0, 0,
+		OFF(config_sync, line), sync_defaults, NULL},
+	{"portal", NULL, true, portal_keys, COUNT(portal_keys), ONCE(portal, config_portal), 0, 0,
+		OFF(config_portal, line), NULL, NULL},
+	{"proxy", NULL, true, proxy_keys, COUNT(proxy_keys), ONCE(proxy, config_proxy), 0, 0,
+		OFF(config_proxy, line), NULL, NULL},
+};
+const size_t config_n_sections = COUNT(config_sections);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A first pass over the configuration file's text, before libconfuse reads it: finds the line of
+ * each section and key, so that messages can name it, and refuses what libconfuse would take in
+ * silence.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/config_internal.h"
+
+#define MARKS_MAX 32768
+
+struct word {
+	const char *s;
+	size_t n;
+	int line;
+};
+
+struct scan {
+	char *p, *end;
+	int line;
+	struct word last, before; /* the two newest words: a key, or a section and its title */
+	bool after_equals, in_list, appends;
+	int depth;
+	char section[sizeof(((struct config_mark *)0)->section)];
+	struct config_text *out;
+	char *why;
+};
+
+static int scan_fail(struct scan *s, const char *why)
+{
+	snprintf(s->why, CONFIG_WHY_MAX, "%s", why);
+	return -EINVAL;
+}
+
+static void blank(struct scan *s, char *to)
+{
+	for (; s->p < to; s->p++) {
+		if (*s->p == '\n')
+			s->line++;
+		else
+			*s->p = ' ';
+	}
+}
+
+static int scan_comment(struct scan *s)
+{
+	if (s->p[0] == '/' && s->p[1] == '*') {
+		char *close = memmem(s->p + 2, (size_t)(s->end - s->p) - 2, "*/", 2);
+
+		if (!close)
+			return scan_fail(s, "this comment is never closed; add */");
+		blank(s, close + 2);
+	} else {
+		char *newline = memchr(s->p, '\n', (size_t)(s->end - s->p));
+
+		blank(s, newline ? newline : s->end);
+	}
+	return 0;
+}
+
+static void push_word(struct scan *s, const char *start, size_t n)
+{
+	s->before = s->last;
+	s->last = (struct word){.s = start, .n = n, .line = s->line};
+	s->after_equals = false;
+}
+
+static int scan_string(struct scan *s)
+{
+	char quote = *s->p, *start = ++s->p;
+
+	for (; s->p < s->end && *s->p != quote; s->p++) {
+		if (*s->p == '\n')
+			break;
+		if (s->p[0] == '$' && s->p[1] == '{')
+			return scan_fail(s, "${ is not supported; write the value itself");
+		if (*s->p == '\\' && s->p + 1 < s->end && s->p[1] != '\n')
+			s->p++;
+	}
+	if (s->p >= s->end || *s->p != quote)
+		return scan_fail(
+			s, "this string is not closed on its line; add the quotation mark");
+	push_word(s, start, (size_t)(s->p - start));
+	s->p++;
+	return 0;
+}
+
+static bool word_char(char c)
+{
+	return c != '\0' && !strchr(" #\"'\t\n\r={}()+,", c);
+}
+
+static void scan_word(struct scan *s)
+{
+	char *start = s->p;
+
+	while (s->p < s->end && word_char(*s->p) &&
+		!(s->p[0] == '/' && (s->p[1] == '/' || s->p[1] == '*')))
+		s->p++;
+	if (s->p == start)
+		s->p++;
+	push_word(s, start, (size_t)(s->p - start));
+}
+
+static int add_mark(struct scan *s, const struct word *key, int line)
+{
+	struct config_text *t = s->out;
+	struct config_mark *m = &t->marks[t->n_marks];
+
+	if (t->n_marks >= MARKS_MAX)
+		return scan_fail(s, "the file has too many settings; at most 32768");
+	*m = (struct config_mark){.line = line};
+	memcpy(m->section, s->section, sizeof(m->section));
+	if (key && key->n < sizeof(m->key))
+		memcpy(m->key, key->s, key->n);
+	t->n_marks++;
+	return 0;
+}
+
+static int on_equals(struct scan *s)
+{
+	const struct config_text *t = s->out;
+	bool appends = s->appends;
+
+	s->after_equals = true;
+	s->appends = false;
+	if (s->last.n == 0 || s->last.n >= sizeof(t->marks->key))
+		return 0;
+	for (size_t i = t->n_marks; i > 0 && !appends; i--) {
+		const struct config_mark *m = &t->marks[i - 1];
+
+		if (strcmp(m->section, s->section) != 0) {
+			if (s->section[0])
+				break;
+			continue;
+		}
+		if (m->key[0] == '\0')
+			break;
+		if (strlen(m->key) == s->last.n && memcmp(m->key, s->last.s, s->last.n) == 0) {
+			snprintf(s->why, CONFIG_WHY_MAX,
+				"%s is set twice, first in line %d; remove one", m->key, m->line);
+			return -EINVAL;
+		}
+	}
+	return add_mark(s, &s->last, s->last.line);
+}
+
+static const struct config_section *section_of(const struct word *w, bool titled)
+{
+	for (size_t i = 0; i < config_n_sections; i++) {
+		const struct config_section *sec = &config_sections[i];
+
+		if ((sec->title != NULL) == titled && strlen(sec->name) == w->n &&
+			memcmp(sec->name, w->s, w->n) == 0)
+			return sec;
+	}
+	return NULL;
+}
+
+static int on_open(struct scan *s)
+{
+	const struct config_section *sec;
+	int line = s->last.line;
+
+	if (s->after_equals) {
+		s->in_list = true;
+		s->after_equals = false;
+		return 0;
+	}
+	if (s->depth++ > 0)
+		return 0;
+	sec = s->last.n ? section_of(&s->last, false) : NULL;
+	if (!sec && s->before.n) {
+		sec = section_of(&s->before, true);
+		line = s->before.line;
+	}
+	s->last = s->before = (struct word){0};
+	if (!sec)
+		return 0; /* libconfuse says what is wrong with it */
+	snprintf(s->section, sizeof(s->section), "%s", sec->name);
+	return add_mark(s, NULL, line);
+}
+
+static void on_close(struct scan *s)
+{
+	if (s->in_list) {
+		s->in_list = false;
+	} else if (s->depth > 0 && --s->depth == 0) {
+		s->section[0] = '\0';
+	}
+	s->last = s->before = (struct word){0};
+	s->after_equals = false;
+}
+
+static int scan_one(struct scan *s)
+{
+	char c = *s->p;
+
+	if (c == '#' || (c == '/' && (s->p[1] == '/' || s->p[1] == '*')))
+		return scan_comment(s);
+	if (c == '"' || c == '\'')
+		return scan_string(s);
+	if (c == '$' && s->p[1] == '{')
+		return scan_fail(s, "${ is not supported; write the value itself");
+	if (word_char(c)) {
+		scan_word(s);
+		return 0;
+	}
+	s->p++;
+	if (c == '\n')
+		s->line++;
+	if (c == '+')
+		s->appends = *s->p == '=';
+	if (c == '=')
+		return on_equals(s);
+	if (c == '{')
+		return on_open(s);
+	if (c == '}')
+		on_close(s);
+	return 0;
+}
+
+/* `text` is NUL-terminated at text[len]: looking one character ahead is always allowed. */
+int config_text_scan(char *text, size_t len, struct arena *arena, struct config_text *ret,
+	int *ret_line, char why[CONFIG_WHY_MAX])
+{
+	struct config_text t = {.marks = arena_array(arena, MARKS_MAX, sizeof(*t.marks))};
+	struct scan s = {.p = text, .end = text + len, .line = 1, .out = &t, .why = why};
+	int err = 0;
+
+	if (!t.marks)
+		err = -ENOMEM;
+	for (size_t i = 0, line = 1; i < len && err == 0; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		line += c == '\n';
+		if ((c < 0x20 && !strchr("\t\n\r", c)) || c == 0 || c == 0x7f) {
+			s.line = (int)line;
+			err = scan_fail(&s, "a control character in the text; remove it");
+		}
+	}
+	while (s.p < s.end && err == 0)
+		err = scan_one(&s);
+	*ret_line = s.line;
+	if (err == 0)
+		*ret = t;
+	return err;
+}
+
+int config_text_section(const struct config_text *t, const char *section, size_t index)
+{
+	for (size_t i = 0; i < t->n_marks; i++) {
+		const struct config_mark *m = &t->marks[i];
+
+		if (m->key[0] == '\0' && strcmp(m->section, section) == 0 && index-- == 0)
+			return m->line;
+	}
+	return 1;
+}
+
+int config_text_key(const struct config_text *t, int section_line, const char *key)
+{
+	size_t i = 0;
+	const char *section = "";
+
+	if (section_line > 0) {
+		while (i < t->n_marks && (t->marks[i].key[0] || t->marks[i].line != section_line))
+			i++;
+		if (i < t->n_marks)
+			section = t->marks[i++].section;
+	}
+	for (; i < t->n_marks; i++) {
+		const struct config_mark *m = &t->marks[i];
+
+		if (section[0] && (strcmp(m->section, section) != 0 || m->key[0] == '\0'))
+			break;
+		if (strcmp(m->section, section) == 0 && strcmp(m->key, key) == 0)
+			return m->line;
+	}
+	return section_line > 0 ? section_line : 1;
+}

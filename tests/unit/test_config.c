@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration's refusals: a table of bad files and the message that each must give. A bad
+ * file is the good sample with one line replaced.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config_internal.h"
+#include "tests/unit/config_sample.h"
+
+static char folder[] = "/tmp/gatepair-test-XXXXXX";
+static char file[64];
+
+static void write_file(const char *path, const void *bytes, size_t n, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, n), n);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+/* The sample with the first `from` replaced by `to`; malloc()ed. */
+static char *edited(const char *from, const char *to)
+{
+	const char *at = strstr(SAMPLE_CONFIG, from);
+	char *out = NULL;
+
+	assert_non_null(at);
+	assert_true(asprintf(&out, "%.*s%s%s", (int)(at - SAMPLE_CONFIG), SAMPLE_CONFIG, to,
+			    at + strlen(from)) > 0);
+	return out;
+}
+
+static int load_text(
+	const char *text, size_t n, const char *statedir, struct config **cfg, char err[512])
+{
+	write_file(file, text, n, 0600);
+	return config_load(file, statedir, cfg, err, 512);
+}
+
+static const struct {
+	const char *from, *to;
+	const char *message; /* behind "FILE:"; */
+} bad[] = {
+	{"node = \"gw-01\"", "", "1: node is missing; add it"},
+	{"node = \"gw-01\"", "node = \"g w\"", "1: node: \"g w\" is not a name; "},
+	{"node = \"gw-01\"", "nodes = \"gw-01\"", "1: no such option 'nodes'; "},
+	{"node = \"gw-01\"", "node = \"a\" node = \"b\"",
+		"1: node is set twice, first in line 1; "},
+	{"node = \"gw-01\"", "node = \"${HOME}\"", "1: ${ is not supported; "},
+	{"node = \"gw-01\"", "node = \"gw", "1: this string is not closed on its line; "},
+	{"node = \"gw-01\"", "node = \"gw-01\" /* ", "1: this comment is never closed; "},
+	{"node = \"gw-01\"", "node = \"gw-01\"\n\x01", "2: a control character in the text; "},
+	{"node = \"gw-01\"", "node = \"gw-01\"\n}", "2: unexpected closing brace; "},
+	{"node = \"gw-01\"", "node = {\"gw-01\"}", "1: unexpected token '{'; "},
+	{"mtu = 1400", "mut = 1400", "5: interface \"ge3\": no such option 'mut'; "},
+	{"mtu = 1400", "mtu = 14",
+		"5: interface \"ge3\": mtu: \"14\" is not a number from 576 to 65535; "},
+	{"mtu = 1400", "mtu = 0x600", "5: interface \"ge3\": mtu: \"0x600\" is not a number from "},
+	{"dhcp = true", "dhcp = maybe",
+		"5: interface \"ge3\": dhcp: \"maybe\" is not a yes or no; "},
+	{"role = wan", "", "5: interface \"ge3\": role is missing; "},
+	{"role = wan", "role = dmz",
+		"5: interface \"ge3\": role: \"dmz\" is not one of mgmt lan wan ha"},
+	{"\"1.1.1.1\"", "\"1.1.1.1/24\"",
+		"5: interface \"ge3\": dns: \"1.1.1.1/24\" is not a single address; "},
+	{"\"10.0.0.2/24\"", "\"10.0.0.256/24\"",
+		"4: interface \"ge2\": address: \"10.0.0.256/24\" is not an address; "},
+	{"\"10.0.0.2/24\"", "\"10.0.0.2/33\"",
+		"4: interface \"ge2\": address: \"10.0.0.2/33\" is not an address; "},
+	{"\"10.0.0.2/24\"", "\"10.0.0.0/24\"",
+		"4: interface \"ge2\": 10.0.0.0/24 is not an address that a host can have; "},
+	{"\"10.0.0.2/24\"", "\"192.168.0.1/24\"",
+		"4: interface \"ge2\": 192.168.0.1/24 is also the address of \"ge1\"; "},
+	{"\"10.0.0.2/24\"", "\"10.0.0.2/24\", \"10.0.0.2/25\"",
+		"4: interface \"ge2\": 10.0.0.2/25 is listed twice; "},
+	{"address = {\"192.168.0.1/24\"}", "",
+		"3: interface \"ge1\": dhcp-server needs an IPv4 address on it; "},
+	{"interface \"ge3\"", "interface \"ge2\"", "5: found duplicate title 'ge2'; "},
+	{"vlan \"ge2.10\"", "vlan \"ge3\"",
+		"7: vlan \"ge3\": the name is taken by the one in line 5; "},
+	{"interface \"ge3\"", "interface \"ge3-is-much-too-long\"",
+		"5: interface \"ge3-is-much-too-long\": interface name: "},
+	{"interface \"ge3\"", "interface", "5: missing title for section 'interface'; "},
+	{"interface \"ge3\"", "interfaze \"ge3\"", "5: no such option 'interfaze'; "},
+	{"id = 10", "id = 4095",
+		"7: vlan \"ge2.10\": id: \"4095\" is not a number from 1 to 4094; "},
+	{"id = 10", "id = 0", "7: vlan \"ge2.10\": id: \"0\" is not a number from 1 to 4094; "},
+	{"id = 10", "id = -1", "7: vlan \"ge2.10\": id: \"-1\" is not a number "},
+	{"parent = \"ge2\"", "parent = \"ge9\"",
+		"7: vlan \"ge2.10\": parent \"ge9\" is not an interface of this file; "},
+	{"parent = \"ge2\"", "parent = \"ge2.10\"",
+		"7: vlan \"ge2.10\": parent \"ge2.10\" is a vlan itself; "},
+	{"via = \"203.0.113.1\"", "via = \"2001:db8::1\"",
+		"8: route \"0.0.0.0/0\": via 2001:db8::1 is of another address family; "},
+	{"via = \"203.0.113.1\"", "", "8: route \"0.0.0.0/0\": via is missing; "},
+	{"route \"10.9.0.0/16\"", "route \"10.9/16\"",
+		"9: route \"10.9/16\": destination: \"10.9/16\" is not an address; "},
+	{"route \"10.9.0.0/16\" { via = \"10.0.0.9\" metric = 20 }",
+		"route \"0.0.0.0/0\" { via = \"10.0.0.9\" }",
+		"9: found duplicate title '0.0.0.0/0'; "},
+	{"priority        = 150", "priority = 255",
+		"12: cluster: priority: \"255\" is not a number from 1 to 254; "},
+	{"priority        = 150", "prioritty = 150", "12: cluster: no such option 'prioritty'; "},
+	{"preempt         = synced", "preempt = often",
+		"13: cluster: preempt: \"often\" is not one of never synced always"},
+	{"advert-interval = 1s", "advert-interval = 1",
+		"15: cluster: advert-interval: \"1\" is not a duration; "},
+	{"advert-interval = 1s", "advert-interval = 9ms",
+		"15: cluster: advert-interval: \"9ms\" is out of range; write 10ms to 40950ms"},
+	{"advert-interval = 1s", "advert-interval = 41s",
+		"15: cluster: advert-interval: \"41s\" is out of range; "},
+	{"advert-interval = 1s", "advert-interval = 15ms",
+		"15: cluster: advert-interval is sent in hundredths of a second; "},
+	{"advert-interval = 1s", "advert-interval = 1500ms",
+		"26: vrrp \"wan\": version 2 counts whole seconds; "},
+	{"heartbeat       = 10ms", "heartbeat = 4ms",
+		"16: cluster: heartbeat: \"4ms\" is out of range; write 5ms to 1s, or off"},
+	{"dead-after      = 5", "dead-after = 1",
+		"17: cluster: dead-after: \"1\" is not a number from 2 to 100; "},
+	{"{\"ge2\", \"ge3\"}", "{\"ge2\", \"ge7\"}",
+		"18: cluster: track-interface \"ge7\" is not an interface of this file; "},
+	{"{\"ge2\", \"ge3\"}", "{\"ge2\" \"ge3\"}", "18: cluster: unexpected token "},
+	{"# auth-key-file = \"/etc/gatepair/vrrp.key\"",
+		"auth-key-file = \"/nonexistent/vrrp.key\" # ",
+		"20: cluster: auth-key-file: /nonexistent/vrrp.key cannot be read: No such file or "
+		"directory; "},
+	{"vrid = 11", "vrid = 256",
+		"23: vrrp \"voice\": vrid: \"256\" is not a number from 1 to 255; "},
+	{"vrid = 11", "vrid = 0",
+		"23: vrrp \"voice\": vrid: \"0\" is not a number from 1 to 255; "},
+	{"interface = \"ge2.10\" vrid = 11 virtual-address = {\"10.0.10.1/24\"}",
+		"interface = \"ge2\" vrid = 10 virtual-address = {\"10.0.0.7/24\"}",
+		"23: vrrp \"voice\": vrid 10 is already that of vrrp \"lan\" on interface "
+		"\"ge2\"; "},
+	{"vrrp \"voice\"", "vrrp \"lan\"", "23: found duplicate title 'lan'; "},
+	{"interface = \"ge2.10\"", "interface = \"ge2.11\"",
+		"23: vrrp \"voice\": interface \"ge2.11\" is not an interface of this file; "},
+	{"{\"10.0.0.1/24\"}", "{\"10.0.0.2/24\"}",
+		"22: vrrp \"lan\": virtual-address 10.0.0.2/24 is this node's own address on "
+		"\"ge2\"; "},
+	{"{\"10.0.0.1/24\"}", "{\"10.1.0.1/24\"}",
+		"22: vrrp \"lan\": virtual-address 10.1.0.1/24 is in no subnet of interface "
+		"\"ge2\"; "},
+	{"{\"10.0.0.1/24\"}", "{\"10.0.0.1/24\", \"10.0.0.1/32\"}",
+		"22: vrrp \"lan\": virtual-address 10.0.0.1 is listed twice, "},
+	{"{\"10.0.0.1/24\"}", "{}", "22: vrrp \"lan\": virtual-address is missing; "},
+	{"{\"10.0.0.1/24\"}", "{\"0.0.0.0/0\"}",
+		"22: vrrp \"lan\": virtual-address 0.0.0.0/0 is not an address that a host can "
+		"have; "},
+	{"version = 2", "version = 4",
+		"27: vrrp \"wan\": version: \"4\" is not a number from 2 to 3; "},
+	{"version = 2", "version = 3", "27: vrrp \"wan\": only version 2 has passwords; "},
+	{"\"s3cret\"", "\"s3cret-is-long\"",
+		"27: vrrp \"wan\": password: must have 1 to 8 printable characters; "},
+	{"checksum = legacy", "checksum = crc",
+		"24: vrrp \"voice\": checksum: \"crc\" is not one of rfc9568 legacy"},
+	{"nat { interface = \"ge3\"", "nat { interface = \"ge8\"",
+		"29: nat: interface \"ge8\" is not an interface of this file; "},
+	{"nat { interface = \"ge3\"", "nat { interface = \"ge1\"",
+		"29: nat: to = virtual, but no vrrp is on interface \"ge1\"; "},
+	{"to = virtual", "to = elsewhere",
+		"29: nat: to: \"elsewhere\" is not \"virtual\" or an address"},
+	{"peer = \"169.254.77.2\"", "", "31: sync: peer is missing; "},
+	{"peer = \"169.254.77.2\"", "peer = \"169.254.77.1\"",
+		"32: sync: peer 169.254.77.1 is this node's own address; "},
+	{"peer = \"169.254.77.2\"", "peer = \"10.2.0.1\"",
+		"32: sync: peer 10.2.0.1 is in no subnet of interface \"ge4\"; "},
+	{"interface = \"ge4\"", "interface = \"ge2\"",
+		"32: sync: interface \"ge2\" does not have role = ha"},
+	{"port = 3780", "port = 65536",
+		"32: sync: port: \"65536\" is not a number from 1 to 65535; "},
+	{"\"node.key\"", "\"../node.key\"",
+		"33: sync: identity \"../node.key\" is not a plain file name; "},
+	{"\"" SAMPLE_FP "\"", "\"sha256:abc\"",
+		"34: sync: peer-fingerprint: \"sha256:abc\" is not a fingerprint; "},
+	{"\"" SAMPLE_FP "\"", "\"md5:abc\"",
+		"34: sync: peer-fingerprint: \"md5:abc\" is not a fingerprint; "},
+	{"portal {", "sync { } portal {",
+		"37: sync: there is a second one; the first is in line 31, "},
+	{"proxy  {", "cluster { }\nproxy  {",
+		"38: cluster: there is a second one; the first is in line 11, "},
+	{"https://portal", "http://portal",
+		"37: portal: url \"http://portal.example:8443\" does not begin with https://; "},
+	{"port = 3128", "", "38: proxy: port is missing; "},
+	{"user = \"me\"", "password-file = \"/nonexistent\"",
+		"38: proxy: password-file without a user; "},
+};
+
+static bool starts_with(const char *s, const char *prefix, size_t n)
+{
+	return strncmp(s, prefix, n) == 0;
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct config *cfg = NULL;
+		char err[512] = "";
+		char *text = edited(bad[i].from, bad[i].to);
+		size_t n = strlen(file);
+
+		if (load_text(text, strlen(text), NULL, &cfg, err) == 0)
+			fail_msg("accepted: %s", bad[i].to);
+		assert_true(starts_with(err, file, n) && err[n] == ':');
+		if (!starts_with(err + n + 1, bad[i].message, strlen(bad[i].message)))
+			fail_msg("%s\n  gives   %s\n  not     %s", bad[i].to, err + n + 1,
+				bad[i].message);
+		if (!strchr(err + n, ';') && !strstr(err, "not one of") &&
+			!strstr(err, "\"virtual\" or"))
+			fail_msg("no next action: %s", err);
+		assert_null(cfg);
+		free(text);
+	}
+}
+
+static void test_sample(void **state)
+{
+	struct config *cfg = NULL;
+	char err[512] = "";
+
+	(void)state;
+	if (load_text(SAMPLE_CONFIG, sizeof(SAMPLE_CONFIG) - 1, NULL, &cfg, err) < 0)
+		fail_msg("%s", err);
+	assert_string_equal(cfg->node, "gw-01");
+	assert_int_equal(cfg->n_interfaces, 5);
+	assert_int_equal(cfg->interfaces[4].vlan_id, 10);
+	assert_string_equal(cfg->interfaces[4].parent, "ge2");
+	assert_int_equal(cfg->cluster.preempt_delay, 30 * USEC_PER_SEC);
+	assert_int_equal(cfg->cluster.heartbeat, 10 * USEC_PER_MS);
+	assert_int_equal(cfg->vrrps[0].advert_interval, USEC_PER_SEC);
+	assert_int_equal(cfg->vrrps[1].advert_interval, 100 * USEC_PER_MS);
+	assert_int_equal(cfg->vrrps[1].checksum, CONFIG_CHECKSUM_LEGACY);
+	assert_false(cfg->vrrps[1].virtual_mac);
+	assert_int_equal(cfg->vrrps[2].version, 2);
+	assert_string_equal(cfg->vrrps[2].password, "s3cret");
+	assert_int_equal(cfg->nats[0].to, CONFIG_NAT_VIRTUAL);
+	assert_int_equal(ntohl(cfg->sync.local.v4.s_addr), 0xa9fe4d01);
+	assert_int_equal(cfg->sync.local.len, 32);
+	assert_int_equal(cfg->sync.peer_fingerprint[1], 0x11);
+	assert_true(cfg->portal.has_ca_fingerprint);
+	assert_string_equal(cfg->proxy.host, "proxy.example");
+	config_free(cfg);
+}
+
+static void test_files(void **state)
+{
+	struct config *cfg = NULL;
+	char err[512], path[80], text[400];
+
+	(void)state;
+	assert_int_equal(config_load("/nonexistent/x.conf", NULL, &cfg, err, sizeof(err)), -ENOENT);
+	assert_string_equal(err, "/nonexistent/x.conf:1: the file cannot be read: No such file or "
+				 "directory; check the path");
+	assert_int_equal(config_load("/tmp", NULL, &cfg, err, sizeof(err)), -EISDIR);
+	assert_int_equal(load_text("", 0, NULL, &cfg, err), -EINVAL);
+	assert_non_null(strstr(err, ":1: node is missing"));
+	/* With a state folder, the identity is needed. */
+	assert_int_equal(
+		load_text(SAMPLE_CONFIG, sizeof(SAMPLE_CONFIG) - 1, folder, &cfg, err), -ENOENT);
+	assert_non_null(strstr(err, ":33: sync: node key "));
+	assert_non_null(strstr(err, "run `gatepair key`"));
+
+	snprintf(path, sizeof(path), "%s/vrrp.key", folder);
+	snprintf(text, sizeof(text), "node=\"a\" cluster { auth-key-file = \"%s\" }", path);
+	write_file(path, "0123456789abcdef\n", 17, 0644);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EPERM);
+	write_file(path, "short\n", 6, 0600);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EINVAL);
+	write_file(path, "0123456789abcdef\n", 17, 0600);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), 0);
+	assert_int_equal(cfg->cluster.auth_key_len, 16);
+	config_free(cfg);
+	unlink(path);
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *s;
+		int err;
+		usec_t d;
+	} t[] = {{"30s", 0, 30000000}, {"10ms", 0, 10000}, {"500us", 0, 500},
+		{"40.95s", 0, 40950000}, {"0.5ms", 0, 500}, {"0s", 0, 0}, {"1", -EINVAL, 0},
+		{"s", -EINVAL, 0}, {"", -EINVAL, 0}, {"1.s", -EINVAL, 0}, {".5s", -EINVAL, 0},
+		{"-1s", -EINVAL, 0}, {"1m", -EINVAL, 0}, {"0.5us", -EINVAL, 0},
+		{"99999999999999s", -ERANGE, 0}, {"1s ", -EINVAL, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		usec_t d = -1;
+
+		assert_int_equal(config_value_duration(t[i].s, &d), t[i].err);
+		assert_int_equal(d, t[i].err ? -1 : t[i].d);
+	}
+}
+
+static void test_prefixes(void **state)
+{
+	struct config_prefix net, host;
+	char text[CONFIG_PREFIX_STRLEN];
+
+	(void)state;
+	assert_int_equal(config_prefix_from_str("10.0.0.0/23", &net), 0);
+	assert_int_equal(config_prefix_from_str("10.0.1.77", &host), 0);
+	assert_true(config_prefix_contains(&net, &host));
+	assert_false(config_prefix_contains(&host, &net));
+	assert_string_equal(config_prefix_to_str(&net, text), "10.0.0.0/23");
+	assert_string_equal(config_prefix_to_str(&host, text), "10.0.1.77");
+	assert_int_equal(config_prefix_from_str("10.0.2.0", &host), 0);
+	assert_false(config_prefix_contains(&net, &host));
+	assert_int_equal(config_prefix_from_str("2001:db8::/33", &net), 0);
+	assert_int_equal(config_prefix_from_str("2001:db8:7fff::1/128", &host), 0);
+	assert_true(config_prefix_contains(&net, &host));
+	assert_string_equal(config_prefix_to_str(&host, text), "2001:db8:7fff::1");
+	assert_int_equal(config_prefix_from_str("::/0", &net), 0);
+	assert_true(config_prefix_contains(&net, &host));
+	assert_int_equal(config_prefix_from_str("10.0.0.1/", &net), -EINVAL);
+	assert_int_equal(config_prefix_from_str("10.0.0.1/+8", &net), -EINVAL);
+	assert_int_equal(config_prefix_from_str("", &net), -EINVAL);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sample),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_prefixes),
+	};
+	int rc;
+
+	if (!mkdtemp(folder))
+		return 1;
+	snprintf(file, sizeof(file), "%s/g.conf", folder);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(file);
+	rmdir(folder);
+	return rc;
+}
