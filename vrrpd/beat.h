@@ -64,6 +64,7 @@ struct beat {
 	uint64_t granted_term; /* with BEAT_FLAG_GRANT */
 	uint32_t health;       /* BEAT_HEALTH(); 0: all is well */
 	struct in_addr address; /* the sender's on this link; 0.0.0.0: none */
+	struct in_addr ha_address; /* the sender's on the HA link: the tie-break */
 	uint32_t advert_interval_us;
 	uint32_t heartbeat_us;
 	uint64_t digest; /* of the part of the configuration both nodes must share */

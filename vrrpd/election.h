@@ -250,6 +250,8 @@ struct election_instance {
 
 struct election_peer {
 	bool known;     /* an authenticated frame was heard since start */
+	bool dead;      /* silent on all paths, solicited, no answer; until it is heard again */
+	bool left;      /* ... because it said that it stops */
 	usec_t heard;   /* last sign of life on any path */
 	usec_t ha_heard; /* last frame on the HA link */
 	struct beat last; /* its newest frame */
@@ -290,24 +292,27 @@ struct election {
 	usec_t suspect_since, decide_at, resolicit_at;
 	usec_t vacant_since; /* both alive, nobody Active; USEC_NEVER: not so */
 	usec_t ready_since;  /* able and in sync without a break; USEC_NEVER: not so */
-	usec_t resign_due;   /* the other resigned (priority 0): claim then; USEC_NEVER: not so */
+	bool commanded; /* made Standby by an operator: does not ask for the role by itself */
 	uint64_t suspicions, suspicions_answered;
 
 	/* Promoting */
 	uint64_t promote_cookie;
 	bool promote_handover;
-	usec_t promote_until; /* waiting for syncd; USEC_NEVER: no longer */
+	bool acquiring;       /* syncd is done, netcfgd is not */
+	usec_t promote_until; /* waiting for either */
 	uint32_t acquire_tries;
 
 	/* Active */
 	enum election_handover handover;
 	uint64_t flush_cookie;
-	usec_t handover_until;
+	usec_t handover_until, handover_limit;
 	bool handover_forced; /* grant even though the flush failed */
 	usec_t handover_retry; /* not before */
+	char handover_why[ELECTION_TEXT];
 	bool conflict;        /* the peer claims to be Active as well */
 	bool resuming;        /* stalled for longer than the lease: claims nothing until sure */
-	usec_t resume_until;
+	usec_t resume_since, resume_until;
+	bool lapsed; /* the lease ran out: announce again once it is back */
 	bool switchover; /* an operator waits */
 	uint64_t switchover_request;
 
@@ -315,21 +320,20 @@ struct election {
 	bool lease_up;
 	bool queried; /* netcfgd said what it holds, since start */
 	usec_t lease_down_since;
-	uint64_t cookie;       /* of the last request */
+	uint64_t cookie;       /* of the last request: the time it was made, made unique */
 	uint64_t lease_cookie; /* of the QUERY, ACQUIRE or RELEASE in flight; 0: none */
-	usec_t lease_sent;     /* ... when */
-	usec_t lease_ttl_sent;
-	usec_t lease_until; /* held at least until then; 0: not held */
-	usec_t lease_failed; /* last refusal; 0: none since the last success */
-	uint64_t adopted;    /* an adopted lease was found at start: its end, else 0 */
+	usec_t lease_until;    /* held at least until then; 0: not held */
+	usec_t lease_failed;   /* last refusal; 0: none since the last success */
+	usec_t adopted_until;  /* at start: resume an adopted lease then; USEC_NEVER: none */
 
 	/* other daemons */
 	bool sync_up, sync_connected, in_sync;
 	usec_t in_sync_since; /* when `in_sync` last changed */
 	uint64_t sessions;
+	uint64_t told_term; /* newest term that syncd was told about */
 	unsigned daemons_ill;
 
-	bool stopping, exited;
+	bool stopping, released, exited;
 	usec_t stop_until;
 
 	struct election_transition transitions[ELECTION_TRANSITIONS]; /* ring */
@@ -365,7 +369,7 @@ void election_announced(struct election *e, usec_t now);
 /* Questions the core and the status share. */
 uint32_t election_health(const struct election *e, usec_t now);  /* BEAT_HEALTH() */
 bool election_able(const struct election *e, usec_t now);        /* could take the role */
-bool election_peer_alive(const struct election *e, usec_t now);  /* heard, authenticated, recently */
+bool election_peer_alive(const struct election *e); /* was heard authenticated, and is not dead */
 /* RFC 9568 section 6.1, in microseconds. */
 usec_t election_skew_us(uint8_t priority, usec_t active_interval);
 usec_t election_down_us(uint8_t priority, usec_t active_interval);

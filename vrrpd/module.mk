@@ -1,2 +1,3 @@
 # vrrpd: the role election. vrrpd_CORE is the pure part, which the simulation links as well.
-vrrpd_CORE := vrrpd/election.c vrrpd/elect_active.c vrrpd/elect_standby.c vrrpd/elect_util.c
+vrrpd_CORE := vrrpd/election.c vrrpd/elect_util.c vrrpd/elect_peer.c \
+	vrrpd/elect_standby.c vrrpd/elect_active.c
