@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the configuration wants of the kernel, as plain data: a pure function of the config. What
+ * depends on the lease (virtual addresses, the gate of the firewall) is listed here as well and
+ * marked; whether it is wanted now is for the caller of reconcile to say.
+ */
+#ifndef GATEPAIR_NETCFGD_DESIRED_H
+#define GATEPAIR_NETCFGD_DESIRED_H
+
+#include "netcfgd/kernel.h"
+
+#define DESIRED_PATH_MAX 64
+
+struct desired_link {
+	char name[IFNAMSIZ];
+	enum link_kind kind; /* LINK_OTHER: not made by us, only configured */
+	char parent[IFNAMSIZ];
+	uint16_t vlan_id;
+	uint8_t mac[KERNEL_MAC_LEN]; /* LINK_MACVLAN */
+	uint32_t mtu;                /* 0: leave as it is */
+	bool virt;                   /* carries virtual addresses only: up while the lease is held */
+	enum config_role role;
+	size_t sysctl, n_sysctls; /* its switches are sysctls[sysctl .. sysctl + n_sysctls - 1] */
+};
+
+struct desired_addr {
+	char link[IFNAMSIZ];
+	char parent[IFNAMSIZ]; /* virtual: the interface the user named; else as link */
+	struct config_prefix prefix;
+	bool virt;
+	bool accept; /* virtual: packets to it may reach this node */
+};
+
+struct desired_route {
+	struct config_prefix prefix, via;
+	uint32_t metric;
+	char link[IFNAMSIZ]; /* whose subnet `via` is in; "": the kernel finds out */
+};
+
+struct desired_snat {
+	char link[IFNAMSIZ];
+	struct config_prefix to;
+};
+
+/* EARLY before any packet is tracked; FORWARD only behind the firewall. */
+enum sysctl_phase { SYSCTL_EARLY, SYSCTL_LINK, SYSCTL_FORWARD };
+
+struct desired_sysctl {
+	char path[DESIRED_PATH_MAX]; /* below /proc/sys/net */
+	char link[IFNAMSIZ];         /* "": none */
+	int32_t value;
+	enum sysctl_phase phase;
+	bool optional; /* the kernel may lack it */
+};
+
+struct desired_sync {
+	bool present;
+	struct config_prefix local, peer;
+	uint16_t port;
+};
+
+struct desired {
+	struct arena *arena; /* owns everything here, this struct included */
+	struct desired_link *links; /* parents before those on top of them */
+	size_t n_links;
+	struct desired_addr *addrs; /* the virtual ones last, from n_static on */
+	size_t n_addrs, n_static;
+	struct desired_route *routes;
+	size_t n_routes;
+	struct desired_snat *snats;
+	size_t n_snats;
+	struct desired_sysctl *sysctls;
+	size_t n_sysctls;
+	struct desired_sync sync;
+	uint64_t fw_hash;  /* of the ruleset made from this; set by the firewall module */
+	uint32_t fw_rules;
+};
+
+/* 0, or negative errno and a sentence in `why` (object: cause; next action). */
+int desired_build(const struct config *cfg, struct desired **ret, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
+void desired_free(struct desired *d); /* NULL is fine */
+
+const struct desired_link *desired_link_find(const struct desired *d, const char *name);
+bool desired_is_virtual(const struct desired *d, const char *link, const struct config_prefix *p);
+/* "vr10.ge2", or with a digest for a long parent; the same as long as both stay. */
+void desired_macvlan_name(const char *parent, uint8_t vrid, char out[IFNAMSIZ]);
+/* Could `l` be a macvlan of ours, by name, kind and MAC? */
+bool desired_is_our_macvlan(const struct kernel_link *l);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nfnetlink (see nft.h). What was written is known from the kernel's acknowledgement; a change
+ * by anybody else is recognised by the port number in its notification, and the whole table is
+ * then written again.
+ */
+#include "netcfgd/nft.h"
+
+#include <errno.h>
+#include <libnftnl/common.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netcfgd/firewall.h"
+
+#define EVENTS_PER_DRAIN 4096
+#define DUMP_TRIES       5
+
+int nft_init(struct nft *n, struct kernel_firewall *fw)
+{
+	static const unsigned groups[] = {NFNLGRP_NFTABLES};
+	int rc;
+
+	*n = (struct nft){.fw = fw, .request.fd = -1, .events.fd = -1};
+	rc = nl_open(&n->request, NETLINK_NETFILTER);
+	if (!rc)
+		rc = nl_open_events(&n->events, NETLINK_NETFILTER, groups, 1);
+	return rc;
+}
+
+void nft_fini(struct nft *n)
+{
+	nl_close(&n->request);
+	nl_close(&n->events);
+}
+
+static struct nlmsghdr *request(char *buf, uint16_t type, uint8_t family)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nf;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nf = mnl_nlmsg_put_extra_header(nlh, sizeof(*nf));
+	nf->nfgen_family = family;
+	nf->version = NFNETLINK_V0;
+	return nlh;
+}
+
+static void ignore_message(const struct nlmsghdr *nlh, void *arg)
+{
+	(void)nlh;
+	(void)arg;
+}
+
+void nft_load_conntrack(struct nft *n)
+{
+	char buf[64] __attribute__((aligned(8))) = {0};
+	struct nlmsghdr *nlh = request(buf,
+		NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS_CPU, AF_UNSPEC);
+
+	/* The answer does not matter: asking is what loads the module. Its absence shows when the
+	 * switches are read. */
+	if (nl_dump(&n->request, nlh, ignore_message, NULL) < 0)
+		return;
+}
+
+static bool is_ours(const struct nlmsghdr *nlh)
+{
+	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(nlh);
+
+	return mnl_nlmsg_get_payload_len(nlh) >= sizeof(*nf) && nf->nfgen_family == NFPROTO_INET;
+}
+
+static int table_attr(const struct nlattr *attr, void *arg)
+{
+	const char **name = arg;
+
+	/* NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE and
+	 * NFTA_SET_ELEM_LIST_TABLE have the same number. */
+	if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME &&
+		mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+		*name = mnl_attr_get_str(attr);
+	return MNL_CB_OK;
+}
+
+static bool in_our_table(const struct nlmsghdr *nlh)
+{
+	const char *name = "";
+
+	return is_ours(nlh) && mnl_attr_parse(nlh, sizeof(struct nfgenmsg), table_attr, &name) >= 0 &&
+		strcmp(name, FIREWALL_TABLE) == 0;
+}
+
+static void on_table(const struct nlmsghdr *nlh, void *arg)
+{
+	struct kernel_firewall *fw = arg;
+	struct nftnl_table *t = in_our_table(nlh) ? nftnl_table_alloc() : NULL;
+	uint32_t len = 0;
+	const void *data;
+
+	if (!t || nftnl_table_nlmsg_parse(nlh, t) < 0)
+		goto out;
+	fw->present = true;
+	data = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
+	if (data && len == sizeof(fw->hash))
+		memcpy(&fw->hash, data, sizeof(fw->hash));
+out:
+	if (t)
+		nftnl_table_free(t);
+}
+
+static void on_rule(const struct nlmsghdr *nlh, void *arg)
+{
+	struct kernel_firewall *fw = arg;
+
+	if (in_our_table(nlh))
+		fw->rules++;
+}
+
+static int count_element(struct nftnl_set_elem *e, void *arg)
+{
+	unsigned *n = arg;
+
+	(void)e;
+	++*n;
+	return 0;
+}
+
+static void on_gate(const struct nlmsghdr *nlh, void *arg)
+{
+	struct kernel_firewall *fw = arg;
+	struct nftnl_set *s = in_our_table(nlh) ? nftnl_set_alloc() : NULL;
+	unsigned n = 0;
+
+	if (!s)
+		return;
+	if (nftnl_set_elems_nlmsg_parse(nlh, s) >= 0)
+		nftnl_set_elem_foreach(s, count_element, &n);
+	/* One of the two families is neither: opening again completes it, closing empties it. */
+	if (n == 1)
+		fw->stale = true;
+	fw->gate_open = n > 0;
+	nftnl_set_free(s);
+}
+
+static int dump(struct nft *n, uint16_t type, struct kernel_firewall *fw)
+{
+	char buf[256] __attribute__((aligned(8))) = {0};
+	struct nlmsghdr *nlh = request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
+		NFPROTO_INET);
+
+	switch (type) {
+	case NFT_MSG_GETRULE:
+		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, FIREWALL_TABLE);
+		return nl_dump(&n->request, nlh, on_rule, fw);
+	case NFT_MSG_GETSETELEM:
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, FIREWALL_TABLE);
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, FIREWALL_GATE);
+		return nl_dump(&n->request, nlh, on_gate, fw);
+	default:
+		return nl_dump(&n->request, nlh, on_table, fw);
+	}
+}
+
+int nft_observe(struct nft *n)
+{
+	struct kernel_firewall fw;
+	int rc = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && rc == -EINTR; i++) {
+		fw = (struct kernel_firewall){0};
+		rc = dump(n, NFT_MSG_GETTABLE, &fw);
+		if (!rc && fw.present)
+			rc = dump(n, NFT_MSG_GETRULE, &fw);
+		if (!rc && fw.present)
+			rc = dump(n, NFT_MSG_GETSETELEM, &fw);
+		/* Deleted meanwhile, or a table without our gate: it will be written again. */
+		if (rc == -ENOENT) {
+			fw.stale = true;
+			rc = 0;
+		}
+	}
+	if (!rc)
+		*n->fw = fw;
+	return rc;
+}
+
+static void on_event(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nft *n = arg;
+
+	if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES && nlh->nlmsg_pid != n->request.portid &&
+		(nlh->nlmsg_type & 0xff) != NFT_MSG_NEWGEN && in_our_table(nlh))
+		n->foreign = true;
+}
+
+bool nft_drain(struct nft *n)
+{
+	int rc = nl_events(&n->events, EVENTS_PER_DRAIN, on_event, n);
+	bool foreign = n->foreign || rc < 0;
+
+	n->foreign = false;
+	if (foreign)
+		n->fw->stale = true;
+	return foreign;
+}
+
+struct outcome {
+	int err;
+	char *text;
+	size_t text_size;
+};
+
+/* The first refusal counts; the rest are its consequences. */
+static void on_ack(uint32_t seq, int err, const char *text, void *arg)
+{
+	struct outcome *out = arg;
+
+	(void)seq;
+	if (!err || out->err)
+		return;
+	out->err = err;
+	snprintf(out->text, out->text_size, "%s", text);
+}
+
+static int send_batch(struct nft *n, struct fw_batch *b, char *text, size_t text_size)
+{
+	struct outcome out = {.text = text, .text_size = text_size};
+	int rc;
+
+	n->request.seq = b->next;
+	rc = nl_send_acked(&n->request, b->buf, b->len, b->seq, b->last, on_ack, &out);
+	fw_batch_free(b);
+	if (!rc)
+		rc = out.err;
+	/* What the kernel has now is not known for certain. */
+	if (rc)
+		n->fw->stale = true;
+	return rc;
+}
+
+int nft_write(struct nft *n, const struct desired *d, bool open, char *text, size_t text_size)
+{
+	struct fw_batch b;
+	int rc = firewall_build(d, open, n->request.seq, &b);
+
+	if (!rc)
+		rc = send_batch(n, &b, text, text_size);
+	if (!rc)
+		*n->fw = (struct kernel_firewall){.present = true,
+			.hash = d->fw_hash,
+			.rules = d->fw_rules,
+			.gate_open = open};
+	return rc;
+}
+
+int nft_gate(struct nft *n, bool open, char *text, size_t text_size)
+{
+	struct fw_batch b;
+	int rc = firewall_build_gate(open, n->request.seq, &b);
+
+	if (!rc)
+		rc = send_batch(n, &b, text, text_size);
+	if (!rc)
+		n->fw->gate_open = open;
+	return rc;
+}
