@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The shadow table: open addressing, linear probing, deletion by shifting back. Pure. Runs in syncd.
+ */
+#include "syncd/shadow.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+
+#include "syncd/record.h"
+
+#define FIRST_SLOTS 1024u
+#define CLASSES     (TCP_CONNTRACK_MAX + 3)
+#define LINK_LAG_S  5
+
+struct slot {
+	uint64_t hash;    /* 0: free */
+	uint32_t until_s; /* the copy runs out; 0: destroyed during this scan */
+	uint32_t epoch;   /* of the last scan or event that saw it */
+};
+
+struct shadow {
+	struct slot *slots;
+	size_t n_slots, n_used, n_gone, max;
+	uint32_t epoch, period_s;
+	uint32_t class_max_s[CLASSES];
+	bool scanning, all;
+	uint8_t hash_key[FLOW_HASH_KEY_BYTES];
+};
+
+struct shadow *shadow_new(size_t max, const uint8_t hash_key[FLOW_HASH_KEY_BYTES])
+{
+	struct shadow *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->max = max;
+	memcpy(s->hash_key, hash_key, sizeof(s->hash_key));
+	s->epoch = 1;
+	return s;
+}
+
+void shadow_free(struct shadow *s)
+{
+	if (s == NULL)
+		return;
+	free(s->slots);
+	free(s);
+}
+
+void shadow_clear(struct shadow *s)
+{
+	free(s->slots);
+	s->slots = NULL;
+	s->n_slots = s->n_used = s->n_gone = 0;
+	s->scanning = false;
+}
+
+size_t shadow_count(const struct shadow *s)
+{
+	return s->n_used - s->n_gone;
+}
+
+void shadow_set_period(struct shadow *s, uint32_t period_s)
+{
+	s->period_s = period_s;
+}
+
+/* --- the table --------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const struct shadow *s, const struct flow_key *k)
+{
+	uint64_t h = flow_hash(s->hash_key, k);
+
+	return h != 0 ? h : 1;
+}
+
+/* Index of its slot, or of the free one where it would go. There are slots, and free ones. */
+static size_t probe(const struct slot *slots, size_t n_slots, uint64_t hash)
+{
+	size_t i = hash & (n_slots - 1);
+
+	while (slots[i].hash != hash && slots[i].hash != 0)
+		i = (i + 1) & (n_slots - 1);
+	return i;
+}
+
+static int grow(struct shadow *s)
+{
+	size_t n_slots = s->n_slots > 0 ? s->n_slots * 2 : FIRST_SLOTS;
+	struct slot *slots;
+
+	if (s->n_used >= s->max)
+		return -ENOSPC;
+	slots = calloc(n_slots, sizeof(*slots));
+	if (slots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i].hash != 0)
+			slots[probe(slots, n_slots, s->slots[i].hash)] = s->slots[i];
+	free(s->slots);
+	s->slots = slots;
+	s->n_slots = n_slots;
+	return 0;
+}
+
+static struct slot *find(const struct shadow *s, uint64_t hash)
+{
+	struct slot *slot;
+
+	if (s->slots == NULL)
+		return NULL;
+	slot = &s->slots[probe(s->slots, s->n_slots, hash)];
+	return slot->hash == hash ? slot : NULL;
+}
+
+static struct slot *find_or_add(struct shadow *s, uint64_t hash)
+{
+	struct slot *slot = find(s, hash);
+
+	if (slot != NULL)
+		return slot;
+	if ((s->n_used >= s->n_slots / 4 * 3 && grow(s) < 0) || s->slots == NULL)
+		return NULL;
+	slot = &s->slots[probe(s->slots, s->n_slots, hash)];
+	*slot = (struct slot){ .hash = hash };
+	s->n_used++;
+	return slot;
+}
+
+static void erase(struct shadow *s, size_t hole)
+{
+	size_t mask = s->n_slots - 1;
+
+	for (size_t i = (hole + 1) & mask; s->slots[i].hash != 0; i = (i + 1) & mask) {
+		size_t home = s->slots[i].hash & mask;
+
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			s->slots[hole] = s->slots[i];
+			hole = i;
+		}
+	}
+	s->slots[hole].hash = 0;
+	s->n_used--;
+}
+
+/* --- how long copies are held ------------------------------------------------------------------ */
+
+static size_t class_of(const struct flow *f)
+{
+	if (f->key.proto == IPPROTO_TCP)
+		return f->tcp_state < TCP_CONNTRACK_MAX ? f->tcp_state : 0;
+	if (f->key.proto == IPPROTO_UDP || f->key.proto == IPPROTO_UDPLITE)
+		return f->status & IPS_ASSURED ? TCP_CONNTRACK_MAX : TCP_CONNTRACK_MAX + 1;
+	return TCP_CONNTRACK_MAX + 2;
+}
+
+static void learn(struct shadow *s, const struct flow *f)
+{
+	uint32_t *max = &s->class_max_s[class_of(f)];
+
+	if (f->timeout_s > *max)
+		*max = f->timeout_s;
+}
+
+/* Until the next scan has been through, whatever packets come meanwhile. */
+static uint32_t hold_min_s(const struct shadow *s, const struct flow *f)
+{
+	uint32_t fresh = s->class_max_s[class_of(f)];
+	uint32_t left = f->timeout_s < RECORD_TIMEOUT_MAX_S / 2 ? f->timeout_s : RECORD_TIMEOUT_MAX_S / 2;
+
+	if (fresh > SHADOW_FRESH_MAX_S)
+		fresh = SHADOW_FRESH_MAX_S;
+	return (left > fresh ? left : fresh) + s->period_s + LINK_LAG_S;
+}
+
+uint32_t shadow_hold_s(const struct shadow *s, const struct flow *f)
+{
+	uint32_t min = hold_min_s(s, f), part = min / 128;
+
+	return min + (part > 2 * s->period_s ? part : 2 * s->period_s);
+}
+
+static uint32_t seconds(usec_t now)
+{
+	return (uint32_t)(now / USEC_PER_SEC);
+}
+
+/* --- events and scans -------------------------------------------------------------------------- */
+
+void shadow_seen(struct shadow *s, const struct flow *f, usec_t now)
+{
+	struct slot *slot = find_or_add(s, hash_of(s, &f->key));
+
+	learn(s, f);
+	if (slot == NULL)
+		return;
+	if (slot->until_s == 0 && slot->epoch == s->epoch && s->n_gone > 0)
+		s->n_gone--;
+	slot->until_s = seconds(now) + shadow_hold_s(s, f);
+	slot->epoch = s->epoch;
+}
+
+void shadow_gone(struct shadow *s, const struct flow_key *k)
+{
+	uint64_t hash = hash_of(s, k);
+	struct slot *slot = s->scanning ? find_or_add(s, hash) : find(s, hash);
+
+	if (slot == NULL)
+		return;
+	if (!s->scanning) {
+		erase(s, (size_t)(slot - s->slots));
+		return;
+	}
+	if (slot->until_s != 0 || slot->epoch != s->epoch)
+		s->n_gone++;
+	slot->until_s = 0;
+	slot->epoch = s->epoch;
+}
+
+/* Forgets what was destroyed, and after a complete scan what it did not find; how many of those. */
+static size_t purge(struct shadow *s, bool complete)
+{
+	size_t vanished = 0;
+
+	for (size_t i = 0; i < s->n_slots;) {
+		const struct slot *slot = &s->slots[i];
+		bool gone = slot->until_s == 0;
+
+		if (slot->hash == 0 || (!gone && (!complete || slot->epoch == s->epoch))) {
+			i++;
+			continue;
+		}
+		vanished += gone ? 0 : 1;
+		erase(s, i); /* another one may have moved here */
+	}
+	s->n_gone = 0;
+	s->scanning = false;
+	return vanished;
+}
+
+void shadow_scan_begin(struct shadow *s, bool all)
+{
+	(void)purge(s, false);
+	s->epoch++;
+	s->scanning = true;
+	s->all = all;
+}
+
+bool shadow_scan(struct shadow *s, const struct flow *f, usec_t now)
+{
+	struct slot *slot = find_or_add(s, hash_of(s, &f->key));
+
+	learn(s, f);
+	if (slot == NULL)
+		return true;
+	if (slot->epoch == s->epoch)
+		return false;
+	slot->epoch = s->epoch;
+	if (!s->all && slot->until_s >= seconds(now) + hold_min_s(s, f))
+		return false;
+	slot->until_s = seconds(now) + shadow_hold_s(s, f);
+	return true;
+}
+
+size_t shadow_scan_end(struct shadow *s)
+{
+	return purge(s, true);
+}
