@@ -7,12 +7,11 @@
 #ifndef GATEPAIR_VRRPD_BEAT_H
 #define GATEPAIR_VRRPD_BEAT_H
 
+#include <mbedtls/md.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "common/clock.h"
 
 #define BEAT_ETHERTYPE 0x88B5
 #define BEAT_VERSION   1
@@ -21,6 +20,8 @@
 #define BEAT_NODE_MAX  63
 #define BEAT_MAX       192 /* of a frame's payload */
 #define BEAT_PATHS     320 /* links a frame may arrive on */
+#define BEAT_WINDOW    1024 /* sequences */
+#define BEAT_RETIRED   32
 
 enum beat_kind { BEAT_KIND_BEAT = 1, BEAT_KIND_SOLICIT, BEAT_KIND_ANSWER };
 
@@ -59,7 +60,7 @@ struct beat {
 	unsigned flags;        /* enum beat_flag */
 	uint64_t session;      /* random, new at each start of the sender */
 	uint64_t echo;         /* the receiver's session, as last heard; 0: not heard yet */
-	uint64_t sequence;     /* per session, over all paths */
+	uint64_t sequence;     /* from 1, per session, over all paths */
 	uint64_t term;         /* of the Active the sender knows of, itself or its peer */
 	uint64_t granted_term; /* with BEAT_FLAG_GRANT */
 	uint32_t health;       /* BEAT_HEALTH(); 0: all is well */
@@ -83,36 +84,46 @@ enum beat_reason {
 	BEAT_BAD_FIELD,   /* authentic, but out of range */
 	BEAT_OWN,         /* our own frame came back: a loop in the network */
 	BEAT_UNTRUSTED,   /* authentic, but does not echo our session yet: may be a replay */
-	BEAT_REPLAYED,    /* sequence already seen on this path */
+	BEAT_REPLAYED,    /* sequence already seen, or too old, or of a session before */
 	BEAT_REASONS,
 };
 const char *beat_reason_str(enum beat_reason r);   /* a sentence's part, for logs */
 const char *beat_reason_name(enum beat_reason r);  /* the counter's name */
 
-/* Returns the length written, or -ENOSPC, -EIO. `out` must hold BEAT_MAX bytes. */
-int beat_encode(const struct beat *b, const uint8_t key[BEAT_KEY_LEN], uint8_t *out, size_t size)
+/* The peer's key, ready for use; a frame costs no allocation. */
+struct beat_key {
+	mbedtls_md_context_t md;
+	bool set;
+};
+int beat_key_set(struct beat_key *k, const uint8_t key[BEAT_KEY_LEN])
+	__attribute__((warn_unused_result));
+void beat_key_clear(struct beat_key *k);
+
+/* Returns the length written, or -ENOSPC, -EIO. */
+int beat_encode(const struct beat *b, struct beat_key *key, uint8_t *out, size_t size)
 	__attribute__((warn_unused_result));
 /* Checks everything but freshness. *ret is untouched unless BEAT_OK. */
-enum beat_reason beat_decode(const uint8_t *p, size_t n, const uint8_t key[BEAT_KEY_LEN],
-	struct beat *ret) __attribute__((warn_unused_result));
+enum beat_reason beat_decode(const uint8_t *p, size_t n, struct beat_key *key, struct beat *ret)
+	__attribute__((warn_unused_result));
 
 /*
  * The replay guard. A frame is fresh when it echoes our present session (so it was made after our
- * start, by someone who heard us) and its sequence is above the last one of its path. A peer that
- * restarted has a new session: its frames are trusted as soon as it echoes ours.
+ * start, by someone who heard us), its sequence was not seen before, and its sender's session
+ * was not replaced by a newer one. One window serves all paths: a sequence is used once only.
  */
 struct beat_guard {
 	uint64_t own_session;
-	uint64_t peer_session; /* trusted; 0: none yet */
-	uint64_t retired;      /* the peer's session before this one: never trusted again */
-	uint64_t heard;        /* what our frames echo: newest authentic session heard */
-	uint64_t last[BEAT_PATHS];
+	uint64_t peer_session; /* trusted, and what our frames echo; 0: none yet */
+	uint64_t retired[BEAT_RETIRED]; /* the peer's sessions before; ring */
+	size_t n_retired;
+	uint64_t highest; /* sequence */
+	uint64_t seen[BEAT_WINDOW / 64];
 };
 
 void beat_guard_init(struct beat_guard *g, uint64_t own_session);
-/* BEAT_OK, BEAT_OWN, BEAT_UNTRUSTED or BEAT_REPLAYED. After BEAT_UNTRUSTED answer at once (with a
- * solicitation, which carries the echo), and the peer's next frame is trusted. */
-enum beat_reason beat_guard_check(struct beat_guard *g, const struct beat *b, size_t path)
+/* BEAT_OK, BEAT_OWN, BEAT_UNTRUSTED or BEAT_REPLAYED. After BEAT_UNTRUSTED the caller answers at
+ * once with a solicitation that echoes b->session; the peer's next frame is then trusted. */
+enum beat_reason beat_guard_check(struct beat_guard *g, const struct beat *b)
 	__attribute__((warn_unused_result));
 
 #endif
