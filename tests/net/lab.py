@@ -65,6 +65,17 @@ def wait(condition, deadline_s, what, show=None, every_s=0.03):
         time.sleep(every_s)
 
 
+def stays(condition, seconds, what, show=None, every_s=0.05):
+    """The condition holds now and at every look for so long."""
+    end = time.monotonic() + seconds
+    while True:
+        if not condition():
+            raise AssertionError(f"{what}: no longer; now: {show() if show else ''}")
+        if time.monotonic() > end:
+            return
+        time.sleep(every_s)
+
+
 class Gateway:
     def __init__(self, lab, number):
         self.lab, self.number, self.name = lab, number, f"gw{number}"
@@ -290,6 +301,8 @@ class Lab:
     """`cluster`, `vrrp`, `sync`, `extra`: see gwconfig.render(); gw1, gw2: the same for one node."""
 
     _count = 0
+    test = None   # set by the runner: where the logs go when a `with` block fails
+    reports = []  # sanitizer reports of all labs closed since the runner looked
 
     def __init__(self, gw1=None, gw2=None, **options):
         if os.geteuid() != 0:
@@ -363,6 +376,9 @@ addr add {WAN_SERVER}/24 dev eth0
 
     def start(self):
         """Writes both configs and starts both supervisors."""
+        for program in ("supervisor", "gatepair", *DAEMONS):
+            if not os.access(f"{BIN}/{program}", os.X_OK):
+                raise LabError(f"{BIN}/{program} is missing: run make first")
         for gw in self.gateways:
             gw.configure()
         for gw in self.gateways:
@@ -412,6 +428,9 @@ addr add {WAN_SERVER}/24 dev eth0
     # --- the end ---
 
     def __exit__(self, kind, value, trace):
+        failed = kind is not None and Lab.test is not None
+        if failed:
+            self.keep_logs(Lab.test)
         self.close()
 
     def close(self):
@@ -434,6 +453,10 @@ addr add {WAN_SERVER}/24 dev eth0
         for gw in self.gateways:
             if gw.supervisor:
                 gw.supervisor.wait()
+        found = self.sanitizer_reports()
+        if found:
+            Lab.reports += found
+            self.keep_logs(f"{Lab.test or 'lab'}.sanitizer")
         for ns in self._namespaces:
             ns.delete()
         self._namespaces = []
