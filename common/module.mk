@@ -3,7 +3,7 @@ common_SRCS := $(wildcard common/*.c)
 common_PKGS := libuv libprotobuf-c jansson libconfuse libcap libseccomp
 common_LDLIBS := -lmbedcrypto
 
-UNIT_TESTS += test_arena test_cursor test_timer test_log test_ipc_wire test_ipc test_ipc_hostile test_sandbox test_print
+UNIT_TESTS += test_arena test_cursor test_timer test_log test_ipc_wire test_ipc test_ipc_hostile test_sandbox test_print test_daemon
 test_ipc_SRCS := tests/unit/ipc_bed.c
 test_ipc_hostile_SRCS := tests/unit/ipc_bed.c
 
