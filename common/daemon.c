@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The life of a daemon: control channel, configuration in two phases, Status, orderly stop. Runs in
- * vrrpd, syncd, netcfgd and activated; owns the loop, the current config and the one being prepared.
+ * vrrpd, syncd, netcfgd and activated; owns the loop, the current config and the one being
+ * prepared.
  */
 #include "common/daemon.h"
 
@@ -47,7 +48,7 @@ struct daemon {
 	usec_t started, state_since;
 	char state[32], reason[256];
 	struct remembered errors[MAX_ERRORS]; /* a ring */
-	size_t n_errors;                      /* ever */
+	size_t n_errors;		      /* ever */
 	struct arena *scratch;
 };
 
@@ -157,8 +158,8 @@ static void status_errors(struct daemon *d, Gp__Status *st, usec_t now)
 static void status_ipc_counters(struct daemon *d, Gp__Status *st)
 {
 	Gp__Counter *counters = arena_array(d->scratch, IPC_N_COUNTERS, sizeof(*counters));
-	Gp__Counter **all =
-		arena_array(d->scratch, st->n_counters + IPC_N_COUNTERS, sizeof(struct Gp__Counter *));
+	Gp__Counter **all = arena_array(
+		d->scratch, st->n_counters + IPC_N_COUNTERS, sizeof(struct Gp__Counter *));
 	size_t n;
 
 	if (counters == NULL || all == NULL)
@@ -306,7 +307,8 @@ static void on_daemon_health(struct ipc_conn *c, const Gp__Envelope *e, void *ow
 	const Gp__DaemonHealth *h = e->daemon_health;
 
 	(void)c;
-	/* Without a config nothing depends on it yet; the supervisor tells again after the commit. */
+	/* Without a config nothing depends on it yet; the supervisor tells again after the commit.
+	 */
 	if (self.ops->daemon_health != NULL && self.current != NULL)
 		self.ops->daemon_health(owner, h->daemon, h->healthy, h->reason);
 }
@@ -368,8 +370,8 @@ static int open_all(struct daemon *d)
 	r = open_server(d);
 	if (r < 0)
 		return r;
-	return ipc_conn_adopt(&d->loop, DAEMON_CONTROL_FD, IPC_SUPERVISOR, &control_ops, d->owner,
-		&d->control);
+	return ipc_conn_adopt(
+		&d->loop, DAEMON_CONTROL_FD, IPC_SUPERVISOR, &control_ops, d->owner, &d->control);
 }
 
 static bool started_by_supervisor(void)

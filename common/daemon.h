@@ -35,12 +35,14 @@ struct daemon_ops {
 	size_t n_rules;
 	unsigned (*state_bit)(void *owner);
 	void (*conn_closed)(struct ipc_conn *c, void *owner);
-	/* Can this config be used? 0, or negative errno with a sentence in `why`. Changes nothing. */
+	/* Can this config be used? 0, or negative errno with a sentence in `why`. Changes nothing.
+	 */
 	int (*prepare)(void *owner, const struct config *cfg, char *why, size_t why_size);
-	/* Use it. `cfg` lives until the next commit has returned. The first call starts the daemon. */
+	/* Use it. `cfg` lives until the next commit has returned. The first call starts the daemon.
+	 */
 	void (*commit)(void *owner, const struct config *cfg);
-	/* Fill in counters and detail; memory from `scratch`. All else is filled in already, state and
-	 * reason from daemon_state(); the IPC counters are added after the daemon's own. */
+	/* Fill in counters and detail; memory from `scratch`. All else is filled in already, state
+	 * and reason from daemon_state(); the IPC counters are added after the daemon's own. */
 	void (*status)(void *owner, Gp__Status *st, struct arena *scratch);
 	/* Whether another daemon of this node does its work (vrrpd only, else NULL). */
 	void (*daemon_health)(void *owner, const char *daemon, bool healthy, const char *reason);

@@ -26,11 +26,11 @@
 #include "common/clock.h"
 #include "ipc.pb-c.h"
 
-#define IPC_VERSION        1
-#define IPC_MAX            65536
-#define IPC_MAX_CLIENTS    64
-#define IPC_MAX_PEOPLE     32
-#define IPC_MAX_BACKLOG    256
+#define IPC_VERSION	   1
+#define IPC_MAX		   65536
+#define IPC_MAX_CLIENTS	   64
+#define IPC_MAX_PEOPLE	   32
+#define IPC_MAX_BACKLOG	   256
 #define IPC_MAX_PER_WAKEUP 32
 
 #define IPC_MAX_BACKLOG_BYTES (1 << 20)
@@ -46,10 +46,10 @@ enum ipc_identity {
 	IPC_ACTIVATED = 1 << 6,
 	IPC_SUPERVISOR = 1 << 7, /* the control channel */
 };
-#define IPC_DAEMONS     (IPC_VRRPD | IPC_SYNCD | IPC_NETCFGD | IPC_ACTIVATED | IPC_SUPERVISOR)
-#define IPC_MAY_QUERY   (IPC_ROOT | IPC_ADMIN | IPC_VIEWER | IPC_SUPERVISOR)
+#define IPC_DAEMONS	(IPC_VRRPD | IPC_SYNCD | IPC_NETCFGD | IPC_ACTIVATED | IPC_SUPERVISOR)
+#define IPC_MAY_QUERY	(IPC_ROOT | IPC_ADMIN | IPC_VIEWER | IPC_SUPERVISOR)
 #define IPC_MAY_COMMAND (IPC_ROOT | IPC_ADMIN)
-#define IPC_ANY_STATE   (~0u)
+#define IPC_ANY_STATE	(~0u)
 
 struct ipc_server;
 struct ipc_conn; /* one client of a server; valid until its close callback */
@@ -58,8 +58,8 @@ struct ipc_rule {
 	Gp__Envelope__BodyCase body;
 	unsigned identities; /* any of these */
 	unsigned states;     /* bit set over the daemon's own state numbers; IPC_ANY_STATE */
-	/* Presence, ranges, lengths, NULs; NULL when there is nothing to check. Returns NULL if all is
-	 * well, else a sentence. */
+	/* Presence, ranges, lengths, NULs; NULL when there is nothing to check. Returns NULL if all
+	 * is well, else a sentence. */
 	const char *(*check)(const Gp__Envelope *e);
 	void (*handle)(struct ipc_conn *c, const Gp__Envelope *e, void *owner);
 };
@@ -67,8 +67,9 @@ struct ipc_rule {
 struct ipc_server_ops {
 	const struct ipc_rule *rules;
 	size_t n_rules;
-	unsigned (*state_bit)(void *owner);              /* NULL: always state 0 */
-	/* NULL: nobody cares. Runs from the loop, never inside another call; the last use of `c`. */
+	unsigned (*state_bit)(void *owner); /* NULL: always state 0 */
+	/* NULL: nobody cares. Runs from the loop, never inside another call; the last use of `c`.
+	 */
 	void (*conn_closed)(struct ipc_conn *c, void *owner);
 };
 
@@ -106,8 +107,9 @@ void ipc_broadcast(struct ipc_server *s, Gp__Envelope *e);
  */
 struct ipc_client;
 struct ipc_client_ops {
-	void (*up)(struct ipc_client *c, void *owner);   /* connected: subscribe here */
-	void (*down)(struct ipc_client *c, void *owner); /* closed; pending requests were answered */
+	void (*up)(struct ipc_client *c, void *owner); /* connected: subscribe here */
+	void (*down)(
+		struct ipc_client *c, void *owner); /* closed; pending requests were answered */
 	void (*notify)(struct ipc_client *c, const Gp__Envelope *e, void *owner); /* id 0 */
 };
 /* `answer` NULL: timeout or connection closed; err says which (-ETIMEDOUT, -ECONNRESET). */

@@ -76,7 +76,7 @@ static int receive(int fd, usec_t deadline, Gp__Envelope **ret)
 		if (n <= 0)
 			return n == 0 ? -ECONNRESET : -errno;
 		if ((mh.msg_flags & MSG_TRUNC) != 0 ||
-		    ipc_wire_check(buf, (size_t)n) != IPC_ACCEPTED)
+			ipc_wire_check(buf, (size_t)n) != IPC_ACCEPTED)
 			return -EBADMSG;
 		*ret = gp__envelope__unpack(NULL, (size_t)n, buf);
 		if (*ret == NULL)

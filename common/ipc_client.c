@@ -253,8 +253,8 @@ bool ipc_client_is_up(const struct ipc_client *c)
 	return c->fd >= 0;
 }
 
-int ipc_client_ask(struct ipc_client *c, Gp__Envelope *e, usec_t timeout, ipc_answer_fn *fn,
-	uint64_t cookie)
+int ipc_client_ask(
+	struct ipc_client *c, Gp__Envelope *e, usec_t timeout, ipc_answer_fn *fn, uint64_t cookie)
 {
 	struct pending *p = NULL;
 	ssize_t n;

@@ -17,7 +17,7 @@
 #include "common/timer.h"
 
 #define ACCEPTS_PER_WAKEUP 8
-#define ACCEPT_RETRY       (100 * USEC_PER_MS)
+#define ACCEPT_RETRY	   (100 * USEC_PER_MS)
 
 struct out {
 	STAILQ_ENTRY(out) next;
@@ -227,7 +227,8 @@ void ipc_send(struct ipc_conn *c, Gp__Envelope *e)
 	if (n < 0) {
 		log_err("a message is too long for IPC body=%d", (int)e->body_case);
 		if (e->id != 0)
-			ipc_reply_error(c, e->id, (int)n, "the answer is longer than %d bytes", IPC_MAX);
+			ipc_reply_error(
+				c, e->id, (int)n, "the answer is longer than %d bytes", IPC_MAX);
 		return;
 	}
 	transmit(c, tx, (size_t)n);
@@ -399,8 +400,9 @@ static void turn_away(struct ipc_server *s, int fd, enum ipc_refusal why, int er
 
 static void welcome(struct ipc_server *s, int fd)
 {
-	static char stranger[] = "this user may not talk to gatepair; run it as root or as a member "
-				 "of group gatepair or gatepair-admin";
+	static char stranger[] =
+		"this user may not talk to gatepair; run it as root or as a member "
+		"of group gatepair or gatepair-admin";
 	static char crowded[] = "too many clients are connected; close some and try again";
 	unsigned identities = ipc_identity_of(fd);
 	struct ipc_conn *c;
@@ -448,8 +450,8 @@ int ipc_server_accept(struct ipc_server *s, bool on)
 	return on ? uv_poll_start(&s->listen, UV_READABLE, on_listen) : uv_poll_stop(&s->listen);
 }
 
-static struct ipc_server *server_alloc(uv_loop_t *loop, int listen_fd,
-	const struct ipc_server_ops *ops, void *owner)
+static struct ipc_server *server_alloc(
+	uv_loop_t *loop, int listen_fd, const struct ipc_server_ops *ops, void *owner)
 {
 	struct ipc_server *s = calloc(1, sizeof(*s));
 

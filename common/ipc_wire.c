@@ -58,7 +58,8 @@ static bool take_bytes(struct walk *w, uint64_t n, struct walk *ret)
 	return true;
 }
 
-/* One character by RFC 3629, neither NUL nor a surrogate nor longer than need be: its length, or 0. */
+/* One character by RFC 3629, neither NUL nor a surrogate nor longer than need be: its length, or 0.
+ */
 static size_t utf8_char(const uint8_t *p, size_t left)
 {
 	uint8_t lo = 0x80, hi = 0xbf;
@@ -175,7 +176,8 @@ static bool value_ok(const ProtobufCFieldDescriptor *f, struct walk *w)
 	return true;
 }
 
-/* May field `i` come now, given the set of those seen? Singular fields once, of a oneof only one. */
+/* May field `i` come now, given the set of those seen? Singular fields once, of a oneof only one.
+ */
 static bool may_come(const ProtobufCMessageDescriptor *d, unsigned i, uint64_t seen)
 {
 	const ProtobufCFieldDescriptor *f = &d->fields[i];
@@ -188,8 +190,8 @@ static bool may_come(const ProtobufCMessageDescriptor *d, unsigned i, uint64_t s
 		return true;
 	for (unsigned o = 0; o < d->n_fields; o++) {
 		if ((seen & UINT64_C(1) << o) != 0 &&
-		    (d->fields[o].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
-		    d->fields[o].quantifier_offset == f->quantifier_offset)
+			(d->fields[o].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+			d->fields[o].quantifier_offset == f->quantifier_offset)
 			return false;
 	}
 	return true;
@@ -199,7 +201,7 @@ static bool all_required(const ProtobufCMessageDescriptor *d, uint64_t seen)
 {
 	for (unsigned i = 0; i < d->n_fields; i++) {
 		if (d->fields[i].label == PROTOBUF_C_LABEL_REQUIRED &&
-		    (seen & UINT64_C(1) << i) == 0)
+			(seen & UINT64_C(1) << i) == 0)
 			return false;
 	}
 	return true;

@@ -11,7 +11,7 @@
 #include "common/print.h"
 #include "common/print_field.h"
 
-#define STEP        2
+#define STEP	    2
 #define TABLE_WIDTH 120
 #define JOIN_WIDTH  80
 #define MAX_COLUMNS 24
@@ -255,8 +255,8 @@ static int name_width(const ProtobufCMessage *m)
 	return width + 1; /* the colon */
 }
 
-static void print_messages(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
-	int indent)
+static void print_messages(
+	FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, int indent)
 {
 	bool list = f->label == PROTOBUF_C_LABEL_REPEATED;
 	const ProtobufCMessage *const *rows =
@@ -283,8 +283,8 @@ static bool has_sentences(const ProtobufCMessage *m, const ProtobufCFieldDescrip
 }
 
 /* Words are joined on a line; sentences have a line each. */
-static void print_values(FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
-	int indent)
+static void print_values(
+	FILE *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, int indent)
 {
 	char *text = joined(m, f);
 	size_t n = print_count(m, f);

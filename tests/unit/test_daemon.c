@@ -156,7 +156,8 @@ static int spawn(void **state)
 	sv.control = pair[0];
 	sv.pid = fork();
 	if (sv.pid == 0) {
-		int control = fcntl(pair[1], F_DUPFD, 10), listening = fcntl(sv.listen_fd, F_DUPFD, 10);
+		int control = fcntl(pair[1], F_DUPFD, 10),
+		    listening = fcntl(sv.listen_fd, F_DUPFD, 10);
 
 		dup2(control, DAEMON_CONTROL_FD);
 		dup2(listening, DAEMON_LISTEN_FD);

@@ -95,12 +95,15 @@ static void identities(void **state)
 			fail_msg("no user %s: run make deps", w->user);
 		uid = pw->pw_uid;
 		gid = w->group != NULL ? bed_gid(w->group) : pw->pw_gid;
-		assert_int_equal(ask_as(connect_as(uid, gid, group),
-					 GP__ENVELOPE__BODY_STATUS_REQUEST), w->status);
-		assert_int_equal(ask_as(connect_as(uid, gid, group),
-					 GP__ENVELOPE__BODY_SWITCHOVER_REQUEST), w->switchover);
-		assert_int_equal(ask_as(connect_as(uid, gid, group),
-					 GP__ENVELOPE__BODY_LEASE_REQUEST), w->lease);
+		assert_int_equal(
+			ask_as(connect_as(uid, gid, group), GP__ENVELOPE__BODY_STATUS_REQUEST),
+			w->status);
+		assert_int_equal(
+			ask_as(connect_as(uid, gid, group), GP__ENVELOPE__BODY_SWITCHOVER_REQUEST),
+			w->switchover);
+		assert_int_equal(
+			ask_as(connect_as(uid, gid, group), GP__ENVELOPE__BODY_LEASE_REQUEST),
+			w->lease);
 	}
 	assert_int_equal(bed.handled, 8 + 3 + 1);
 	assert_int_equal(bed_counter(&bed, IPC_WRONG_IDENTITY), 3 * 9 - 12);
@@ -380,8 +383,7 @@ static void control_channel(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(
-		ipc_conn_adopt(&bed.loop, pair[0], IPC_SUPERVISOR, &control, NULL, &c), 0);
+	assert_int_equal(ipc_conn_adopt(&bed.loop, pair[0], IPC_SUPERVISOR, &control, NULL, &c), 0);
 	bed_send(pair[1], 5, GP__ENVELOPE__BODY_STATUS_REQUEST, NULL);
 	assert_int_equal(bed_answer(&bed, pair[1]), 0);
 	assert_int_equal(control_handled, 1);
@@ -401,7 +403,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(client_reconnects, setup, teardown),
 		cmocka_unit_test_setup_teardown(client_waits_for_the_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(hung_up_requests_are_discarded, setup, teardown),
-		cmocka_unit_test_setup_teardown(paused_server_keeps_clients_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			paused_server_keeps_clients_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(control_channel, setup, teardown),
 	};
 

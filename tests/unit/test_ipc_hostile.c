@@ -136,8 +136,9 @@ static void passed_descriptors(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0);
-	control.header = (struct cmsghdr){
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+	control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int))};
 	memcpy(CMSG_DATA(&control.header), &pipes[1], sizeof(int));
 	assert_int_equal(sendmsg(fd, &mh, MSG_NOSIGNAL), sizeof(request));
 	assert_int_equal(bed_answer(&bed, fd), 0);

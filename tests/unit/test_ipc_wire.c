@@ -19,7 +19,10 @@ struct vector {
 	size_t n;
 	enum ipc_refusal want;
 };
-#define V(name, bytes, want) {name, bytes, sizeof(bytes) - 1, want}
+#define V(name, bytes, want)                                                                       \
+	{                                                                                          \
+		name, bytes, sizeof(bytes) - 1, want                                               \
+	}
 
 /* Field numbers as in proto/: Envelope 1 version, 2 id, 10 ack, 11 error {1 code, 2 text},
  * 12 status_request, 24 stop, 25 daemon_health {1 daemon, 2 healthy, 3 reason}, 50 lease_request
@@ -51,7 +54,8 @@ static const struct vector vectors[] = {
 	V("length of 2^64-1", "\x08\x01\x10\x07\x52\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 		IPC_UNDECODABLE),
 	V("error", "\x08\x01\x10\x07\x5a\x05\x08\x01\x12\x01x", IPC_ACCEPTED),
-	V("error, code -1", "\x08\x01\x10\x07\x5a\x0e\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x01x",
+	V("error, code -1",
+		"\x08\x01\x10\x07\x5a\x0e\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x01x",
 		IPC_ACCEPTED),
 	V("error, code 2^31", "\x08\x01\x10\x07\x5a\x09\x08\x80\x80\x80\x80\x08\x12\x01x",
 		IPC_UNDECODABLE),
@@ -74,7 +78,8 @@ static const struct vector vectors[] = {
 	V("bool 2", "\x08\x01\x10\x07\xca\x01\x08\x0a\x01x\x10\x02\x1a\x01y", IPC_UNDECODABLE),
 	V("lease", "\x08\x01\x10\x07\x92\x03\x06\x08\x02\x10\x05\x18\x0a", IPC_ACCEPTED),
 	V("lease, verb 9", "\x08\x01\x10\x07\x92\x03\x06\x08\x09\x10\x05\x18\x0a", IPC_UNDECODABLE),
-	V("lease, verb 2^32", "\x08\x01\x10\x07\x92\x03\x0a\x08\x80\x80\x80\x80\x10\x10\x05\x18\x0a",
+	V("lease, verb 2^32",
+		"\x08\x01\x10\x07\x92\x03\x0a\x08\x80\x80\x80\x80\x10\x10\x05\x18\x0a",
 		IPC_UNDECODABLE),
 };
 
@@ -202,9 +207,10 @@ static void amplification_is_bounded(void **state)
 	(void)state;
 	memcpy(buf, head, n);
 	while (n < sizeof(head) + 0xfff0) {
-		/* Envelope.sessions (67), Sessions.sessions (1): a Session that is all empty strings */
-		static const uint8_t session[] = {0x0a, 0x10, 0x0a, 0, 0x12, 0, 0x1a, 0, 0x22, 0, 0x2a,
-			0, 0x32, 0, 0x38, 0, 0x40, 0};
+		/* Envelope.sessions (67), Sessions.sessions (1): a Session that is all empty
+		 * strings */
+		static const uint8_t session[] = {0x0a, 0x10, 0x0a, 0, 0x12, 0, 0x1a, 0, 0x22, 0,
+			0x2a, 0, 0x32, 0, 0x38, 0, 0x40, 0};
 
 		memcpy(buf + n, session, sizeof(session));
 		n += sizeof(session);

@@ -51,8 +51,9 @@ static void lease(void **state)
 	m.term = UINT64_MAX;
 	m.remaining_us = 38400;
 	m.adopted = 1;
-	expect_json(&m.base, "{\"result\":\"LEASE_FAILED\",\"held\":false,"
-			     "\"term\":9223372036854775807,\"remaining_us\":38400,\"adopted\":true}");
+	expect_json(&m.base,
+		"{\"result\":\"LEASE_FAILED\",\"held\":false,"
+		"\"term\":9223372036854775807,\"remaining_us\":38400,\"adopted\":true}");
 	m.text = why;
 	m.term = 7;
 	m.remaining_us = 1500;
@@ -130,47 +131,46 @@ static void nested(void **state)
 
 	(void)state;
 	fill(&m);
-	expect_text(&m.base,
-		"role:                Active\n"
-		"role_age:            0\n"
-		"role_reason:         the peer is not heard\n"
-		"term:                0\n"
-		"priority:            0\n"
-		"failover_ready:      no\n"
-		"not_ready_reasons:   the peer is not heard\n"
-		"                     not in sync\n"
-		"peer:\n"
-		"  node:       lan\n"
-		"  role:       Active\n"
-		"  term:       0\n"
-		"  priority:   0\n"
-		"  health:     ok\n"
-		"  last_heard: 0\n"
-		"  paths:\n"
-		"    interface  kind     alive  last_heard\n"
-		"    ge2        adverts  no     0\n"
-		"instances:\n"
-		"  - name:                 lan\n"
-		"    interface:            ge2\n"
-		"    vrid:                 10\n"
-		"    version:              3\n"
-		"    state:                Active\n"
-		"    virtual_addresses:    10.0.0.1/24\n"
-		"    adverts_sent:         0\n"
-		"    adverts_received:     0\n"
-		"    active_down_interval: 3.6 s\n"
-		"  - name:                 voice\n"
-		"    interface:            ge2.10\n"
-		"    vrid:                 11\n"
-		"    version:              3\n"
-		"    state:                Active\n"
-		"    virtual_addresses:    10.0.0.1/24, 10.0.10.1/24\n"
-		"    adverts_sent:         0\n"
-		"    adverts_received:     0\n"
-		"    active_down_interval: 3.6 s\n"
-		"lease:               0\n"
-		"suspicions:          0\n"
-		"suspicions_answered: 0\n");
+	expect_text(&m.base, "role:                Active\n"
+			     "role_age:            0\n"
+			     "role_reason:         the peer is not heard\n"
+			     "term:                0\n"
+			     "priority:            0\n"
+			     "failover_ready:      no\n"
+			     "not_ready_reasons:   the peer is not heard\n"
+			     "                     not in sync\n"
+			     "peer:\n"
+			     "  node:       lan\n"
+			     "  role:       Active\n"
+			     "  term:       0\n"
+			     "  priority:   0\n"
+			     "  health:     ok\n"
+			     "  last_heard: 0\n"
+			     "  paths:\n"
+			     "    interface  kind     alive  last_heard\n"
+			     "    ge2        adverts  no     0\n"
+			     "instances:\n"
+			     "  - name:                 lan\n"
+			     "    interface:            ge2\n"
+			     "    vrid:                 10\n"
+			     "    version:              3\n"
+			     "    state:                Active\n"
+			     "    virtual_addresses:    10.0.0.1/24\n"
+			     "    adverts_sent:         0\n"
+			     "    adverts_received:     0\n"
+			     "    active_down_interval: 3.6 s\n"
+			     "  - name:                 voice\n"
+			     "    interface:            ge2.10\n"
+			     "    vrid:                 11\n"
+			     "    version:              3\n"
+			     "    state:                Active\n"
+			     "    virtual_addresses:    10.0.0.1/24, 10.0.10.1/24\n"
+			     "    adverts_sent:         0\n"
+			     "    adverts_received:     0\n"
+			     "    active_down_interval: 3.6 s\n"
+			     "lease:               0\n"
+			     "suspicions:          0\n"
+			     "suspicions_answered: 0\n");
 }
 
 static void status_json(void **state)
@@ -193,7 +193,8 @@ static void status_json(void **state)
 	assert_non_null(j);
 	assert_int_equal(json_array_size(json_object_get(j, "errors")), 0);
 	assert_null(json_object_get(j, "syncd"));
-	assert_int_equal(json_array_size(json_object_get(json_object_get(j, "vrrpd"), "instances")), 2);
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(j, "vrrpd"), "instances")), 2);
 	json_decref(j);
 	m.detail_case = GP__STATUS__DETAIL__NOT_SET;
 	expect_json(&m.base, "{\"daemon\":\"ok\",\"version\":\"ok\",\"pid\":0,\"uptime_ms\":0,"

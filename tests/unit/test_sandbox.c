@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Privileges as a daemon has them after exec, and the seccomp filter: what is allowed works, what is
- * not kills. Needs root.
+ * Privileges as a daemon has them after exec, and the seccomp filter: what is allowed works, what
+ * is not kills. Needs root.
  */
 #include <errno.h>
 #include <fcntl.h>
