@@ -354,12 +354,32 @@ void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 
 bool reconcile_lease_complete(const struct desired *d, const struct kernel *k)
 {
-	if (d->n_static == d->n_addrs || !k->fw.present || !k->fw.gate_open)
+	if (!k->fw.present || k->fw.stale || !k->fw.gate_open)
 		return false;
 	for (size_t i = d->n_static; i < d->n_addrs; i++) {
 		const struct kernel_link *l = kernel_link_by_name(k, d->addrs[i].link);
 
 		if (!l || !l->up || !kernel_addr_find(l, &d->addrs[i].prefix))
+			return false;
+	}
+	return true;
+}
+
+static bool on_link(const struct kernel *k, const char *name, const struct config_prefix *p)
+{
+	const struct kernel_link *l = kernel_link_by_name(k, name);
+
+	return l && kernel_host_find(l, p);
+}
+
+bool reconcile_lease_clear(const struct desired *d, const struct kernel *k)
+{
+	if (k->fw.present && (k->fw.stale || k->fw.gate_open))
+		return false;
+	for (size_t i = d->n_static; i < d->n_addrs; i++) {
+		const struct desired_addr *a = &d->addrs[i];
+
+		if (on_link(k, a->link, &a->prefix) || on_link(k, a->parent, &a->prefix))
 			return false;
 	}
 	return true;

@@ -60,8 +60,10 @@ enum reconcile_scope { RECONCILE_ALL, RECONCILE_LEASE };
 
 void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 	enum reconcile_scope scope, struct plan *plan);
-/* All virtual addresses (there are some) up and the gate open: a lease can be adopted. */
+/* The gate open and all virtual addresses up. */
 bool reconcile_lease_complete(const struct desired *d, const struct kernel *k);
+/* No virtual address anywhere, the gate closed. */
+bool reconcile_lease_clear(const struct desired *d, const struct kernel *k);
 /* Renews the lifetime of the virtual addresses that are up, from d->addrs[*from] on; *from moves
  * on past those that fitted into the plan. */
 void reconcile_refresh(const struct desired *d, const struct kernel *k, size_t *from,

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rounds (see engine.h). After each apply the kernel's notifications are taken in, which rtnetlink
+ * and nfnetlink queue before they acknowledge, so the next plan is made from what really happened.
+ */
+#include "netcfgd/engine.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+
+#define ROUNDS_MAX  32
+#define REPAIR_GAP  (5 * USEC_PER_MS)   /* between repairs: two daemons may fight over a setting */
+#define FAILED_GAP  (25 * USEC_PER_MS)  /* the same while something is refused */
+#define RETRY_GAP   (1 * USEC_PER_SEC)  /* for what the kernel refused */
+#define URGENT_GAP  (10 * USEC_PER_MS)  /* for a virtual address that would not go */
+
+int engine_init(struct engine *e, const struct engine_ops *ops, void *owner)
+{
+	int rc;
+
+	memset(e, 0, sizeof(*e));
+	e->ops = ops;
+	e->owner = owner;
+	e->rt.fd = e->observe.events.fd = e->nft.request.fd = e->nft.events.fd = -1;
+	e->repair_at = e->retry_at = USEC_NEVER;
+	kernel_init(&e->k);
+	lease_init(&e->lease);
+	rc = nl_open(&e->rt, NETLINK_ROUTE);
+	if (!rc)
+		rc = observe_init(&e->observe, &e->rt, &e->k);
+	if (!rc)
+		rc = nft_init(&e->nft, &e->k.fw);
+	return rc;
+}
+
+void engine_fini(struct engine *e)
+{
+	nft_fini(&e->nft);
+	observe_fini(&e->observe);
+	nl_close(&e->rt);
+	sysctl_fini(&e->sysctl);
+	kernel_fini(&e->k);
+	desired_free(e->d);
+	e->d = NULL;
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static uint64_t digest(const char *s)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * 1099511628211u;
+	return h;
+}
+
+static bool listed(const uint64_t *v, size_t n, uint64_t h)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i] == h)
+			return true;
+	return false;
+}
+
+static void report(struct engine *e, const char *text)
+{
+	uint64_t h = digest(text);
+
+	snprintf(e->last_error, sizeof(e->last_error), "%s", text);
+	if (listed(e->failing_now, e->n_failing_now, h))
+		return;
+	if (e->n_failing_now < ENGINE_MAX_FAILING)
+		e->failing_now[e->n_failing_now++] = h;
+	if (!listed(e->failing, e->n_failing, h))
+		e->ops->error(e->owner, text);
+}
+
+static void on_error(const struct op *op, int err, const char *text, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)op;
+	(void)err;
+	e->failures++;
+	report(e, text);
+}
+
+static void report_missing(struct engine *e)
+{
+	char text[APPLY_TEXT_MAX];
+
+	for (size_t i = 0; i < e->d->n_links; i++) {
+		const struct desired_link *w = &e->d->links[i];
+
+		if (w->kind != LINK_OTHER || kernel_link_by_name(&e->k, w->name))
+			continue;
+		snprintf(text, sizeof(text),
+			"interface %s: there is none of this name; plug it in or correct the name", w->name);
+		report(e, text);
+	}
+	for (size_t i = 0; i < e->d->n_sysctls && e->k.sysctls; i++) {
+		const struct desired_sysctl *s = &e->d->sysctls[i];
+
+		if (s->optional || e->k.sysctls[i] != SYSCTL_UNKNOWN ||
+			(s->link[0] && !kernel_link_by_name(&e->k, s->link)))
+			continue;
+		snprintf(text, sizeof(text),
+			"kernel switch net/%s: cannot be read; check that its module is loaded", s->path);
+		report(e, text);
+	}
+}
+
+/* --- rounds ----------------------------------------------------------------------------------- */
+
+/* Takes in what the kernel has told. */
+static int look(struct engine *e)
+{
+	int changed = observe_drain(&e->observe), rc = 0;
+
+	if (nft_drain(&e->nft))
+		rc = nft_observe(&e->nft);
+	if (rc)
+		return rc;
+	if (changed < 0)
+		return changed;
+	if (changed & (OBSERVE_LINK | OBSERVE_ADDR))
+		e->links_changed = true;
+	/* A link brings its switches. */
+	if ((changed & OBSERVE_NEW_LINK) && e->d)
+		rc = sysctl_read_all(e->d, &e->k);
+	return rc;
+}
+
+struct settled {
+	unsigned done;
+	bool failed;
+};
+
+/* Plan and apply until there is nothing left to do, or nothing that can be done. */
+static struct settled settle(struct engine *e, enum reconcile_scope scope)
+{
+	struct apply a = {.rt = &e->rt,
+		.nft = &e->nft,
+		.sysctl = &e->sysctl,
+		.d = e->d,
+		.k = &e->k,
+		.on_error = on_error,
+		.arg = e};
+	struct settled s = {0};
+
+	e->last_error[0] = '\0';
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		struct apply_report r;
+		int rc;
+
+		reconcile_plan(e->d, e->lease.held, &e->k, scope, &e->plan);
+		if (e->plan.n == 0)
+			break;
+		r = apply_plan(&a, &e->plan);
+		s.done += r.done;
+		s.failed = s.failed || r.failed;
+		rc = look(e);
+		if (rc) {
+			report(e, "kernel: its state cannot be read; it is tried again");
+			s.failed = true;
+		}
+		if (rc || r.done == 0)
+			break;
+	}
+	e->operations += s.done;
+	return s;
+}
+
+static struct settled settle_all(struct engine *e, usec_t now)
+{
+	struct settled s;
+
+	e->n_failing_now = 0;
+	s = settle(e, RECONCILE_ALL);
+	report_missing(e);
+	memcpy(e->failing, e->failing_now, sizeof(e->failing));
+	e->n_failing = e->n_failing_now;
+	e->repair_at = USEC_NEVER;
+	e->repaired = now;
+	e->retry_at = s.failed ? now + RETRY_GAP : USEC_NEVER;
+	return s;
+}
+
+static void tell_links(struct engine *e)
+{
+	if (!e->links_changed)
+		return;
+	e->links_changed = false;
+	e->ops->links_changed(e->owner);
+}
+
+/* --- the lease -------------------------------------------------------------------------------- */
+
+static void refresh(struct engine *e)
+{
+	struct apply a = {.rt = &e->rt, .d = e->d, .k = &e->k, .on_error = on_error, .arg = e};
+	size_t from = 0;
+
+	while (from < e->d->n_addrs) {
+		reconcile_refresh(e->d, &e->k, &from, &e->plan);
+		e->refreshes += apply_plan(&a, &e->plan).done;
+	}
+}
+
+static bool take(struct engine *e, usec_t now)
+{
+	if (reconcile_lease_complete(e->d, &e->k))
+		return true;
+	settle(e, RECONCILE_LEASE);
+	if (reconcile_lease_complete(e->d, &e->k))
+		return true;
+	/* A link of ours was missing. */
+	settle_all(e, now);
+	return reconcile_lease_complete(e->d, &e->k);
+}
+
+static void drop(struct engine *e, usec_t now)
+{
+	settle(e, RECONCILE_LEASE);
+	if (!reconcile_lease_clear(e->d, &e->k))
+		e->retry_at = now + URGENT_GAP;
+}
+
+static void act(struct engine *e, struct lease_out *out, usec_t now)
+{
+	usec_t start = clock_now_us(), took;
+
+	switch (out->action) {
+	case LEASE_ACT_NONE:
+		return;
+	case LEASE_ACT_REFRESH:
+		refresh(e);
+		return;
+	case LEASE_ACT_TAKE:
+		if (!take(e, now)) {
+			struct lease_event failed = {.kind = LEASE_EV_TAKE_FAILED};
+
+			*out = lease_step(&e->lease, &failed, now);
+			drop(e, now);
+		}
+		break;
+	case LEASE_ACT_DROP:
+		drop(e, now);
+		break;
+	}
+	took = clock_now_us() - start;
+	if (e->lease.held)
+		e->last_take = out->why ? took : e->last_take;
+	else
+		e->last_drop = took;
+	if (out->why)
+		e->ops->lease_changed(e->owner, out->why, took);
+}
+
+struct lease_reply engine_lease(struct engine *e, const struct lease_event *ev, usec_t now)
+{
+	struct lease_out out = lease_step(&e->lease, ev, now);
+
+	if (out.action == LEASE_ACT_NONE && out.why)
+		e->ops->lease_changed(e->owner, out.why, 0);
+	act(e, &out, now);
+	tell_links(e);
+	return out.reply;
+}
+
+struct lease_reply engine_query(const struct engine *e, usec_t now)
+{
+	struct lease copy = e->lease;
+	struct lease_event ev = {.kind = LEASE_EV_QUERY};
+
+	return lease_step(&copy, &ev, now).reply;
+}
+
+/* --- configuration ------------------------------------------------------------------------------ */
+
+static int check_names(struct engine *e, const struct desired *d, char *why, size_t why_size)
+{
+	for (size_t i = 0; i < d->n_links; i++) {
+		const struct desired_link *w = &d->links[i];
+		const struct kernel_link *l = kernel_link_by_name(&e->k, w->name);
+
+		if (l && w->kind == LINK_MACVLAN && l->kind != LINK_MACVLAN) {
+			snprintf(why, why_size,
+				"interface %s: the name is taken by another kind of interface; remove that",
+				w->name);
+			return -EEXIST;
+		}
+		l = w->virt ? kernel_link_by_name(&e->k, w->parent) : NULL;
+		if (l && !l->ether) {
+			snprintf(why, why_size,
+				"interface %s: not Ethernet, so there is no virtual MAC; set virtual-mac = false",
+				w->parent);
+			return -EMEDIUMTYPE;
+		}
+	}
+	return 0;
+}
+
+static int build(const struct config *cfg, struct desired **ret, char *why, size_t why_size)
+{
+	struct desired *d = NULL;
+	int rc = desired_build(cfg, &d, why, why_size);
+
+	if (rc)
+		return rc;
+	rc = firewall_digest(d);
+	if (rc) {
+		desired_free(d);
+		snprintf(why, why_size, "firewall: policy too large for memory; use fewer interfaces");
+		return rc;
+	}
+	*ret = d;
+	return 0;
+}
+
+int engine_prepare(struct engine *e, const struct config *cfg, char *why, size_t why_size)
+{
+	struct desired *d = NULL;
+	int rc = build(cfg, &d, why, why_size);
+
+	if (rc)
+		return rc;
+	rc = check_names(e, d, why, why_size);
+	desired_free(d);
+	return rc;
+}
+
+static int first_look(struct engine *e)
+{
+	int rc;
+
+	nft_load_conntrack(&e->nft);
+	rc = observe_dump(&e->observe);
+	if (!rc)
+		rc = nft_observe(&e->nft);
+	return rc;
+}
+
+static void adopt(struct engine *e, usec_t now)
+{
+	struct lease_event ev = {.kind = LEASE_EV_ADOPT};
+
+	if (e->d->n_static < e->d->n_addrs && reconcile_lease_complete(e->d, &e->k))
+		engine_lease(e, &ev, now);
+}
+
+int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t why_size)
+{
+	usec_t now = clock_now_us();
+	struct desired *d = NULL, *old = e->d;
+	int rc = build(cfg, &d, why, why_size);
+
+	if (!rc && !old) {
+		rc = first_look(e);
+		if (rc)
+			snprintf(why, why_size, "kernel: its state cannot be read: %s; give netcfgd "
+						"CAP_NET_ADMIN", strerror(-rc));
+	}
+	if (!rc)
+		rc = sysctl_read_all(d, &e->k);
+	if (rc) {
+		desired_free(d);
+		return rc;
+	}
+	e->d = d;
+	if (!old)
+		adopt(e, now);
+	settle_all(e, now);
+	e->operations += sysctl_restore(&e->sysctl, d);
+	desired_free(old);
+	e->links_changed = true;
+	tell_links(e);
+	/* Without the firewall this node must not do its work. */
+	if (e->k.fw.present && !e->k.fw.stale)
+		return 0;
+	snprintf(why, why_size, "%s", e->last_error);
+	return -EIO;
+}
+
+/* --- events --------------------------------------------------------------------------------------- */
+
+static void repair(struct engine *e, usec_t now)
+{
+	struct settled s = settle_all(e, now);
+
+	e->repairs += s.done;
+	if (s.done)
+		log_notice("put back what others had changed: operations=%u", s.done);
+}
+
+void engine_readable(struct engine *e, usec_t now)
+{
+	usec_t gap;
+
+	if (!e->d)
+		return;
+	if (look(e))
+		e->retry_at = now + URGENT_GAP;
+	/* Listeners first: a lost carrier must not wait for anything. */
+	tell_links(e);
+	reconcile_plan(e->d, e->lease.held, &e->k, RECONCILE_ALL, &e->plan);
+	if (e->plan.n == 0)
+		return;
+	/* What the kernel refused stays in the plan: events must not make us ask at their rate. */
+	gap = e->retry_at == USEC_NEVER ? REPAIR_GAP : FAILED_GAP;
+	if (now - e->repaired >= gap)
+		repair(e, now);
+	else if (e->repair_at == USEC_NEVER)
+		e->repair_at = e->repaired + gap;
+	tell_links(e);
+}
+
+void engine_tick(struct engine *e, usec_t now)
+{
+	struct lease_event tick = {.kind = LEASE_EV_TICK};
+
+	engine_lease(e, &tick, now);
+	if (now >= e->repair_at)
+		repair(e, now);
+	else if (now >= e->retry_at)
+		settle_all(e, now);
+	tell_links(e);
+}
+
+usec_t engine_due(const struct engine *e)
+{
+	usec_t due = lease_due(&e->lease);
+
+	if (e->repair_at < due)
+		due = e->repair_at;
+	return e->retry_at < due ? e->retry_at : due;
+}
+
+/* --- for reports ------------------------------------------------------------------------------------ */
+
+const struct config_prefix *engine_primary(const struct engine *e, const struct kernel_link *l)
+{
+	for (size_t i = 0; i < l->n_addrs; i++)
+		if (l->addrs[i].prefix.family == AF_INET &&
+			!desired_is_virtual(e->d, l->name, &l->addrs[i].prefix))
+			return &l->addrs[i].prefix;
+	return NULL;
+}
+
+bool engine_holds(const struct engine *e, const struct desired_addr *a)
+{
+	const struct kernel_link *l = kernel_link_by_name(&e->k, a->link);
+
+	return l && kernel_addr_find(l, &a->prefix);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * netcfgd without its IPC: the desired state, the picture of the kernel, the lease, and the rounds
+ * of plan and apply that make one follow the other. Owns the netlink sockets; main.c polls them.
+ */
+#ifndef GATEPAIR_NETCFGD_ENGINE_H
+#define GATEPAIR_NETCFGD_ENGINE_H
+
+#include "netcfgd/apply.h"
+#include "netcfgd/firewall.h"
+#include "netcfgd/lease.h"
+#include "netcfgd/observe.h"
+
+#define ENGINE_MAX_FAILING 64
+
+struct engine_ops {
+	void (*links_changed)(void *owner);
+	/* New since the last look; a sentence. */
+	void (*error)(void *owner, const char *text);
+	/* The lease was taken, moved to another term, or ended. */
+	void (*lease_changed)(void *owner, const char *why, usec_t took);
+};
+
+struct engine {
+	const struct engine_ops *ops;
+	void *owner;
+	struct nl rt;
+	struct observe observe;
+	struct nft nft;
+	struct kernel k;
+	struct sysctl sysctl;
+	struct lease lease;
+	struct desired *d; /* NULL until the first commit */
+	struct plan plan;
+	bool links_changed;
+	usec_t repair_at;   /* USEC_NEVER: nothing seen to repair */
+	usec_t repaired;    /* when we last looked */
+	usec_t retry_at;    /* something failed; USEC_NEVER: nothing did */
+	uint64_t operations, repairs, refreshes, failures;
+	usec_t last_take, last_drop; /* how long it took */
+	/* Digests of the errors of the last full round: what stays wrong is reported once. */
+	uint64_t failing[ENGINE_MAX_FAILING], failing_now[ENGINE_MAX_FAILING];
+	size_t n_failing, n_failing_now;
+	char last_error[APPLY_TEXT_MAX];
+};
+
+int engine_init(struct engine *e, const struct engine_ops *ops, void *owner)
+	__attribute__((warn_unused_result));
+void engine_fini(struct engine *e);
+
+/* Can this config be carried out? Changes nothing. */
+int engine_prepare(struct engine *e, const struct config *cfg, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
+/* Makes it real as far as the kernel lets it; what fails is reported and tried again. */
+int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
+/* Carries out what the lease demands before it returns. */
+struct lease_reply engine_lease(struct engine *e, const struct lease_event *ev, usec_t now);
+/* The lease as it is; changes nothing, not even one that has run out just now. */
+struct lease_reply engine_query(const struct engine *e, usec_t now);
+/* A netlink socket is readable. */
+void engine_readable(struct engine *e, usec_t now);
+void engine_tick(struct engine *e, usec_t now);
+usec_t engine_due(const struct engine *e);
+
+/* The link's first IPv4 address that is not a virtual one; NULL: none. */
+const struct config_prefix *engine_primary(const struct engine *e, const struct kernel_link *l);
+bool engine_holds(const struct engine *e, const struct desired_addr *a);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * netcfgd's messages (proto/netcfgd.proto): the lease for vrrpd, link states for vrrpd and syncd,
+ * status for everybody. The only file of netcfgd that sees generated protobuf code.
+ */
+#include "netcfgd/netcfgd.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* An envelope holds 64 KiB: of a very large configuration the status shows a part. */
+#define STATUS_LINKS     256
+#define STATUS_VIRTUALS  512
+#define STATUS_ADDRESSES 16
+#define STATUS_COUNTERS  5
+
+static char *no_text(void)
+{
+	static char empty[] = "";
+
+	return empty;
+}
+
+/* --- lease ------------------------------------------------------------------------------------------- */
+
+static const char *check_lease(const Gp__Envelope *e)
+{
+	const Gp__LeaseRequest *r = e->lease_request;
+
+	switch (r->verb) {
+	case GP__LEASE_VERB__LEASE_QUERY:
+	case GP__LEASE_VERB__LEASE_RELEASE:
+		return NULL;
+	case GP__LEASE_VERB__LEASE_ACQUIRE:
+	case GP__LEASE_VERB__LEASE_RENEW:
+		if (r->term == 0)
+			return "a lease needs a term of 1 or more";
+		if (r->ttl_us == 0 || r->ttl_us > (uint64_t)LEASE_TTL_MAX)
+			return "the lease's ttl is out of range";
+		return NULL;
+	case _GP__LEASE_VERB_IS_INT_SIZE:
+		break;
+	}
+	return "unknown lease verb";
+}
+
+static enum lease_event_kind event_of(Gp__LeaseVerb verb)
+{
+	switch (verb) {
+	case GP__LEASE_VERB__LEASE_ACQUIRE:
+		return LEASE_EV_ACQUIRE;
+	case GP__LEASE_VERB__LEASE_RENEW:
+		return LEASE_EV_RENEW;
+	case GP__LEASE_VERB__LEASE_RELEASE:
+		return LEASE_EV_RELEASE;
+	case GP__LEASE_VERB__LEASE_QUERY:
+	case _GP__LEASE_VERB_IS_INT_SIZE:
+		break;
+	}
+	return LEASE_EV_QUERY;
+}
+
+static Gp__LeaseResult result_of(enum lease_result result)
+{
+	switch (result) {
+	case LEASE_RES_OK:
+		return GP__LEASE_RESULT__LEASE_OK;
+	case LEASE_RES_STALE_TERM:
+		return GP__LEASE_RESULT__LEASE_STALE_TERM;
+	case LEASE_RES_NOT_HELD:
+		return GP__LEASE_RESULT__LEASE_NOT_HELD;
+	case LEASE_RES_FAILED:
+		break;
+	}
+	return GP__LEASE_RESULT__LEASE_FAILED;
+}
+
+static void on_lease(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
+{
+	struct netcfgd *n = owner;
+	struct lease_event ev = {.kind = event_of(e->lease_request->verb),
+		.term = e->lease_request->term,
+		.ttl = (usec_t)e->lease_request->ttl_us};
+	struct lease_reply r = engine_lease(&n->engine, &ev, clock_now_us());
+	Gp__Envelope answer = GP__ENVELOPE__INIT;
+	Gp__LeaseReply reply = GP__LEASE_REPLY__INIT;
+
+	reply.result = result_of(r.result);
+	reply.held = r.held;
+	reply.term = r.term;
+	reply.remaining_us = (uint64_t)r.remaining;
+	reply.adopted = r.adopted;
+	if (r.result == LEASE_RES_FAILED)
+		reply.text = n->engine.last_error;
+	answer.id = e->id;
+	answer.body_case = GP__ENVELOPE__BODY_LEASE_REPLY;
+	answer.lease_reply = &reply;
+	ipc_send(c, &answer);
+	netcfgd_rearm(n);
+}
+
+/* --- links --------------------------------------------------------------------------------------------- */
+
+static struct link_told link_now(const struct netcfgd *n, const char *name)
+{
+	const struct kernel_link *l = kernel_link_by_name(&n->engine.k, name);
+	const struct config_prefix *primary = l ? engine_primary(&n->engine, l) : NULL;
+	struct link_told t;
+
+	memset(&t, 0, sizeof(t)); /* compared as a whole */
+	if (!l)
+		return t;
+	t.index = l->index;
+	t.mtu = l->mtu;
+	memcpy(t.mac, l->mac, sizeof(t.mac));
+	t.up = l->up;
+	t.carrier = l->up && l->carrier;
+	if (primary)
+		t.address = primary->v4;
+	return t;
+}
+
+/* To one connection, or to all subscribers. */
+static void tell(struct netcfgd *n, struct ipc_conn *c, const char *name, struct link_told *t)
+{
+	Gp__Envelope e = GP__ENVELOPE__INIT;
+	Gp__LinkState s = GP__LINK_STATE__INIT;
+	char address[INET_ADDRSTRLEN] = "", copy[IFNAMSIZ];
+
+	memcpy(copy, name, sizeof(copy));
+	if (t->address.s_addr)
+		inet_ntop(AF_INET, &t->address, address, sizeof(address));
+	s.name = copy;
+	s.ifindex = t->index;
+	s.mac = (ProtobufCBinaryData){.len = sizeof(t->mac), .data = t->mac};
+	s.up = t->up;
+	s.carrier = t->carrier;
+	s.address = address;
+	s.mtu = t->mtu;
+	e.body_case = GP__ENVELOPE__BODY_LINK_STATE;
+	e.link_state = &s;
+	if (c)
+		ipc_send(c, &e);
+	else
+		ipc_broadcast(daemon_server(n->daemon), &e);
+}
+
+void netcfgd_tell_links(struct netcfgd *n)
+{
+	const struct desired *d = n->engine.d;
+
+	for (size_t i = 0; i < d->n_links; i++) {
+		struct link_told now = link_now(n, d->links[i].name);
+
+		if (d->links[i].virt || (!n->tell_all && memcmp(&now, &n->told[i], sizeof(now)) == 0))
+			continue;
+		if (!n->tell_all && n->told[i].carrier != now.carrier)
+			log_notice("interface=%s carrier=%d", d->links[i].name, now.carrier);
+		n->told[i] = now;
+		tell(n, NULL, d->links[i].name, &now);
+	}
+	n->tell_all = false;
+}
+
+static void on_subscribe(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
+{
+	struct netcfgd *n = owner;
+	const struct desired *d = n->engine.d;
+
+	ipc_conn_set_data(c, n);
+	ipc_reply_ack(c, e->id);
+	for (size_t i = 0; i < d->n_links; i++)
+		if (!d->links[i].virt)
+			tell(n, c, d->links[i].name, &n->told[i]);
+}
+
+const struct ipc_rule netcfgd_rules[] = {
+	{GP__ENVELOPE__BODY_LEASE_REQUEST, IPC_VRRPD, IPC_ANY_STATE, check_lease, on_lease},
+	{GP__ENVELOPE__BODY_LINK_SUBSCRIBE, IPC_VRRPD | IPC_SYNCD, IPC_ANY_STATE, NULL,
+		on_subscribe},
+};
+const size_t netcfgd_n_rules = sizeof(netcfgd_rules) / sizeof(netcfgd_rules[0]);
+
+/* --- status ------------------------------------------------------------------------------------------ */
+
+static char *role_name(enum config_role role)
+{
+	static char names[][8] = {"", "mgmt", "lan", "wan", "ha"};
+
+	return names[role >= CONFIG_ROLE_MGMT && role <= CONFIG_ROLE_HA ? role : 0];
+}
+
+static void status_addresses(const struct kernel_link *l, Gp__NetcfgdLink *out,
+	struct arena *scratch)
+{
+	size_t n = l->n_addrs < STATUS_ADDRESSES ? l->n_addrs : STATUS_ADDRESSES;
+	char text[CONFIG_PREFIX_STRLEN];
+
+	out->addresses = arena_array(scratch, n, sizeof(*out->addresses));
+	for (size_t i = 0; i < n && out->addresses; i++) {
+		char *s = arena_strdup(scratch, config_prefix_to_str(&l->addrs[i].prefix, text));
+
+		if (s)
+			out->addresses[out->n_addresses++] = s;
+	}
+}
+
+static void status_links(const struct netcfgd *n, Gp__NetcfgdStatus *st, struct arena *scratch)
+{
+	const struct desired *d = n->engine.d;
+	Gp__NetcfgdLink *links = arena_array(scratch, STATUS_LINKS, sizeof(*links));
+
+	st->links = arena_array(scratch, STATUS_LINKS, sizeof(*st->links));
+	for (size_t i = 0; i < d->n_links && links && st->links; i++) {
+		const struct kernel_link *l = kernel_link_by_name(&n->engine.k, d->links[i].name);
+		Gp__NetcfgdLink *out = &links[st->n_links];
+
+		if (st->n_links == STATUS_LINKS)
+			return;
+		gp__netcfgd_link__init(out);
+		out->name = arena_strdup(scratch, d->links[i].name);
+		out->role = d->links[i].virt ? no_text() : role_name(d->links[i].role);
+		if (!out->name)
+			return;
+		if (l) {
+			out->up = l->up;
+			out->carrier = l->up && l->carrier;
+			status_addresses(l, out, scratch);
+		}
+		st->links[st->n_links++] = out;
+	}
+}
+
+static void status_virtuals(const struct netcfgd *n, Gp__NetcfgdStatus *st, struct arena *scratch)
+{
+	const struct desired *d = n->engine.d;
+	Gp__NetcfgdVirtual *virtuals = arena_array(scratch, STATUS_VIRTUALS, sizeof(*virtuals));
+	char text[CONFIG_PREFIX_STRLEN];
+
+	st->virtuals = arena_array(scratch, STATUS_VIRTUALS, sizeof(*st->virtuals));
+	for (size_t i = d->n_static; i < d->n_addrs && virtuals && st->virtuals; i++) {
+		Gp__NetcfgdVirtual *out = &virtuals[st->n_virtuals];
+
+		if (st->n_virtuals == STATUS_VIRTUALS)
+			return;
+		gp__netcfgd_virtual__init(out);
+		out->address =
+			arena_strdup(scratch, config_prefix_to_str(&d->addrs[i].prefix, text));
+		out->interface = arena_strdup(scratch, d->addrs[i].parent);
+		out->held = engine_holds(&n->engine, &d->addrs[i]);
+		if (!out->address || !out->interface)
+			return;
+		st->virtuals[st->n_virtuals++] = out;
+	}
+}
+
+static void status_counters(const struct engine *e, Gp__Status *st, struct arena *scratch)
+{
+	static char names[STATUS_COUNTERS][24] = {"kernel_refusals", "lifetime_refreshes",
+		"last_take_us", "last_drop_us", "firewall_rules"};
+	const uint64_t values[STATUS_COUNTERS] = {e->failures, e->refreshes,
+		(uint64_t)e->last_take, (uint64_t)e->last_drop, e->k.fw.rules};
+	Gp__Counter *counters = arena_array(scratch, STATUS_COUNTERS, sizeof(*counters));
+
+	st->counters = arena_array(scratch, STATUS_COUNTERS, sizeof(*st->counters));
+	for (size_t i = 0; i < STATUS_COUNTERS && counters && st->counters; i++) {
+		gp__counter__init(&counters[i]);
+		counters[i].name = names[i];
+		counters[i].value = values[i];
+		st->counters[st->n_counters++] = &counters[i];
+	}
+}
+
+void netcfgd_status(void *owner, Gp__Status *st, struct arena *scratch)
+{
+	static char open[] = "open", closed[] = "closed";
+	const struct netcfgd *n = owner;
+	const struct engine *e = &n->engine;
+	Gp__NetcfgdStatus *out = arena_alloc(scratch, sizeof(*out));
+	struct lease_reply lease = engine_query(e, clock_now_us());
+
+	if (!out)
+		return;
+	gp__netcfgd_status__init(out);
+	out->lease_held = lease.held;
+	out->lease_term = lease.term;
+	out->lease_remaining_us = (uint64_t)lease.remaining;
+	out->forwarding = e->k.fw.gate_open ? open : closed;
+	out->operations = e->operations;
+	out->repairs = e->repairs;
+	out->lapses = e->lease.lapses;
+	status_links(n, out, scratch);
+	status_virtuals(n, out, scratch);
+	status_counters(e, st, scratch);
+	st->netcfgd = out;
+	st->detail_case = GP__STATUS__DETAIL_NETCFGD;
+}

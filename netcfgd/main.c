@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * netcfgd: interfaces, addresses, routes, kernel switches and the firewall of this node, and the
+ * lease that decides who may hold its virtual addresses. This file wires the engine to the loop.
+ * Runs as gatepair-netcfgd with CAP_NET_ADMIN.
+ */
+#include "netcfgd/netcfgd.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/sandbox.h"
+
+static struct netcfgd self;
+
+void netcfgd_rearm(struct netcfgd *n)
+{
+	timer_set(&n->timer, engine_due(&n->engine));
+}
+
+static void on_timer(struct timer *t, usec_t now)
+{
+	struct netcfgd *n = t->owner;
+
+	engine_tick(&n->engine, now);
+	netcfgd_rearm(n);
+}
+
+static void on_readable(uv_poll_t *p, int status, int events)
+{
+	struct netcfgd *n = p->data;
+
+	(void)status; /* an error is read from the socket itself */
+	(void)events;
+	engine_readable(&n->engine, clock_now_us());
+	netcfgd_rearm(n);
+}
+
+static void on_links_changed(void *owner)
+{
+	netcfgd_tell_links(owner);
+}
+
+static void on_error(void *owner, const char *text)
+{
+	struct netcfgd *n = owner;
+
+	daemon_error(n->daemon, "%s", text);
+}
+
+static void on_lease_changed(void *owner, const char *why, usec_t took)
+{
+	struct netcfgd *n = owner;
+	const struct lease *l = &n->engine.lease;
+
+	daemon_state(n->daemon, l->held ? "held" : "standby", "lease %s (term %llu, %lld µs)", why,
+		(unsigned long long)(l->held ? l->term : l->newest), (long long)took);
+}
+
+static const struct engine_ops engine_callbacks = {
+	.links_changed = on_links_changed,
+	.error = on_error,
+	.lease_changed = on_lease_changed,
+};
+
+static int poll_start(struct netcfgd *n, uv_loop_t *loop, uv_poll_t *poll, int fd)
+{
+	int rc = uv_poll_init(loop, poll, fd);
+
+	if (rc)
+		return rc;
+	poll->data = n;
+	return uv_poll_start(poll, UV_READABLE, on_readable);
+}
+
+static int init(void *owner, struct daemon *d, uv_loop_t *loop)
+{
+	/* Kernel switches are files. */
+	static const int extra[] = {SCMP_SYS(openat)};
+	struct netcfgd *n = owner;
+	int rc;
+
+	n->daemon = d;
+	n->tell_all = true;
+	rc = engine_init(&n->engine, &engine_callbacks, n);
+	if (!rc)
+		rc = timer_init(&n->timer, loop, on_timer, n);
+	if (!rc)
+		rc = poll_start(n, loop, &n->rt_poll, n->engine.observe.events.fd);
+	if (!rc)
+		rc = poll_start(n, loop, &n->nft_poll, n->engine.nft.events.fd);
+	if (!rc)
+		rc = sandbox_seal(extra, sizeof(extra) / sizeof(extra[0]));
+	if (rc)
+		log_err("netlink: cannot be opened: %s; give netcfgd CAP_NET_ADMIN", strerror(-rc));
+	return rc;
+}
+
+static int prepare(void *owner, const struct config *cfg, char *why, size_t why_size)
+{
+	struct netcfgd *n = owner;
+
+	return engine_prepare(&n->engine, cfg, why, why_size);
+}
+
+static void warn_dhcp(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_interfaces; i++) {
+		const struct config_interface *c = &cfg->interfaces[i];
+
+		if (c->dhcp || c->dhcp_server)
+			log_warn("interface %s: %s is not served by this version; give it a static address",
+				c->name, c->dhcp ? "dhcp" : "dhcp-server");
+	}
+}
+
+static void commit(void *owner, const struct config *cfg)
+{
+	struct netcfgd *n = owner;
+	bool first = !n->engine.d;
+	char why[APPLY_TEXT_MAX] = "";
+	int rc;
+
+	warn_dhcp(cfg);
+	n->tell_all = true;
+	rc = engine_commit(&n->engine, cfg, why, sizeof(why));
+	if (rc)
+		daemon_error(n->daemon, "configuration: %s", why);
+	if (!n->engine.d)
+		exit(EXIT_FAILURE);
+	if (first && !n->engine.lease.held)
+		daemon_state(n->daemon, "standby", "no lease was asked for yet");
+	if (!rc)
+		daemon_ready(n->daemon);
+	netcfgd_rearm(n);
+}
+
+/* The node stays reachable: addresses of its own and the policy are kept. */
+static void stop(void *owner)
+{
+	struct netcfgd *n = owner;
+	struct lease_event ev = {.kind = LEASE_EV_STOP};
+
+	engine_lease(&n->engine, &ev, clock_now_us());
+	daemon_stopped(n->daemon);
+}
+
+int main(void)
+{
+	const struct daemon_ops ops = {
+		.name = "netcfgd",
+		.rules = netcfgd_rules,
+		.n_rules = netcfgd_n_rules,
+		.prepare = prepare,
+		.commit = commit,
+		.status = netcfgd_status,
+		.stop = stop,
+	};
+
+	return daemon_run(&ops, &self, init);
+}
