@@ -99,10 +99,10 @@ static void on_message(struct node *n, int64_t at_ns, struct nlmsghdr *nlh)
 {
 	struct ifaddrmsg *ifa = NLMSG_DATA(nlh);
 	unsigned int left = (unsigned int)IFA_PAYLOAD(nlh);
-	struct held h = { .ifindex = ifa->ifa_index };
+	struct held h = {.ifindex = ifa->ifa_index};
 
 	if ((nlh->nlmsg_type != RTM_NEWADDR && nlh->nlmsg_type != RTM_DELADDR) ||
-	    ifa->ifa_family != AF_INET)
+		ifa->ifa_family != AF_INET)
 		return;
 	for (struct rtattr *a = IFA_RTA(ifa); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFA_LOCAL)
@@ -123,27 +123,29 @@ static void node_read(struct node *n, int64_t at_ns)
 		unsigned int left = (unsigned int)got;
 
 		for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, left);
-		     h = NLMSG_NEXT(h, left))
+			h = NLMSG_NEXT(h, left))
 			on_message(n, at_ns, h);
 	}
 }
 
 static int socket_in(const char *path)
 {
-	struct sockaddr_nl at = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR };
+	struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR};
 	struct {
 		struct nlmsghdr h;
 		struct ifaddrmsg a;
-	} dump = { .h = { .nlmsg_len = sizeof(dump), .nlmsg_type = RTM_GETADDR,
-			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = 1 },
-		   .a = { .ifa_family = AF_INET } };
+	} dump = {.h = {.nlmsg_len = sizeof(dump),
+			  .nlmsg_type = RTM_GETADDR,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			  .nlmsg_seq = 1},
+		.a = {.ifa_family = AF_INET}};
 	int ns_fd = open(path, O_RDONLY | O_CLOEXEC), fd = -1;
 
 	if (ns_fd < 0 || setns(ns_fd, CLONE_NEWNET) != 0)
 		goto out;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 ||
-	    send(fd, &dump, sizeof(dump), 0) < 0) {
+		send(fd, &dump, sizeof(dump), 0) < 0) {
 		perror("gp-addrwatch: netlink");
 		exit(1);
 	}
@@ -209,7 +211,7 @@ static bool input_read(void)
 
 int main(void)
 {
-	struct sched_param param = { .sched_priority = 40 };
+	struct sched_param param = {.sched_priority = 40};
 	bool running = true;
 
 	setvbuf(stdin, NULL, _IONBF, 0);
@@ -223,8 +225,8 @@ int main(void)
 		int64_t now;
 
 		for (size_t i = 0; i < NODES_MAX; i++)
-			fds[i] = (struct pollfd){ .fd = nodes[i].fd, .events = POLLIN };
-		fds[NODES_MAX] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+			fds[i] = (struct pollfd){.fd = nodes[i].fd, .events = POLLIN};
+		fds[NODES_MAX] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
 		if (poll(fds, NODES_MAX + 1, -1) < 0 && errno != EINTR)
 			return 1;
 		now = mono_ns();

@@ -19,10 +19,22 @@ int64_t clock_ns(clockid_t clock)
 	return ts.tv_sec * SECOND_NS + ts.tv_nsec;
 }
 
+int64_t mono_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
 _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
 	exit(1);
+}
+
+uint64_t pacer_due(const struct pacer *p, int64_t now)
+{
+	if (p->interval_ns == 0 || p->start_ns == 0 || now < p->start_ns)
+		return 0;
+	return (uint64_t)((now - p->start_ns) / p->interval_ns) + 1 - p->done;
 }
 
 int socket_new(int type, int protocol)
@@ -43,17 +55,17 @@ int socket_new(int type, int protocol)
 	return fd;
 }
 
-ssize_t receive_stamped(int fd, void *data, size_t bytes, struct sockaddr_in *ret_from,
-			int64_t *ret_at_ns)
+ssize_t receive_stamped(
+	int fd, void *data, size_t bytes, struct sockaddr_in *ret_from, int64_t *ret_at_ns)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec)) + 64];
-	struct iovec iov = { .iov_base = data, .iov_len = bytes };
-	struct msghdr msg = { .msg_name = ret_from,
-			      .msg_namelen = sizeof(*ret_from),
-			      .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control,
-			      .msg_controllen = sizeof(control) };
+	struct iovec iov = {.iov_base = data, .iov_len = bytes};
+	struct msghdr msg = {.msg_name = ret_from,
+		.msg_namelen = sizeof(*ret_from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(fd, &msg, 0);
 
 	*ret_at_ns = clock_ns(CLOCK_REALTIME);
@@ -129,9 +141,9 @@ void arrivals_print(const char *name, const struct arrivals *a, int64_t mark_ns,
 	printf(",\"%s\":{\"received\":%llu,\"lost\":%llu,\"duplicated\":%llu,\"reordered\":%llu,"
 	       "\"hole\":%llu,\"gap_ms\":%.3f,\"gap_at_s\":%.3f,\"silent_ms\":%.3f,"
 	       "\"sent_back\":%llu}",
-	       name, (unsigned long long)a->received,
-	       (unsigned long long)(a->highest - a->base - a->received),
-	       (unsigned long long)a->duplicated, (unsigned long long)a->reordered,
-	       (unsigned long long)a->longest_hole, (double)gap_ns / 1e6, (double)began_ns / 1e9,
-	       (double)silent_ns / 1e6, (unsigned long long)sent);
+		name, (unsigned long long)a->received,
+		(unsigned long long)(a->highest - a->base - a->received),
+		(unsigned long long)a->duplicated, (unsigned long long)a->reordered,
+		(unsigned long long)a->longest_hole, (double)gap_ns / 1e6, (double)began_ns / 1e9,
+		(double)silent_ns / 1e6, (unsigned long long)sent);
 }

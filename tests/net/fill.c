@@ -57,7 +57,7 @@ static void serve(void)
 	int64_t at_ns;
 
 	for (size_t i = 0; i < ports; i++) {
-		struct epoll_event ev = { .events = EPOLLIN };
+		struct epoll_event ev = {.events = EPOLLIN};
 		struct sockaddr_in at = to;
 
 		at.sin_port = htons((uint16_t)(ntohs(to.sin_port) + i));
@@ -77,7 +77,8 @@ static void serve(void)
 			while (receive_stamped(fd, &m, sizeof(m), &from, &at_ns) == sizeof(m)) {
 				m.seen.addr = from.sin_addr.s_addr;
 				m.seen.port = from.sin_port;
-				sendto(fd, &m, sizeof(m), 0, (struct sockaddr *)&from, sizeof(from));
+				sendto(fd, &m, sizeof(m), 0, (struct sockaddr *)&from,
+					sizeof(from));
 			}
 		}
 	}
@@ -85,11 +86,12 @@ static void serve(void)
 
 static void ask(size_t flow)
 {
-	struct message m = { .flow = (uint32_t)flow, .round = round_now };
+	struct message m = {.flow = (uint32_t)flow, .round = round_now};
 	struct sockaddr_in at = to;
 
 	at.sin_port = htons((uint16_t)(ntohs(to.sin_port) + flow / socket_n));
-	(void)!sendto(sockets[flow % socket_n], &m, sizeof(m), 0, (struct sockaddr *)&at, sizeof(at));
+	(void)!sendto(
+		sockets[flow % socket_n], &m, sizeof(m), 0, (struct sockaddr *)&at, sizeof(at));
 }
 
 static void on_answer(const struct message *m)
@@ -144,8 +146,9 @@ static void sweep(const char *what)
 		if (answered == 0)
 			break;
 	}
-	printf("{\"what\":\"%s\",\"flows\":%zu,\"answered\":%zu,\"moved\":%zu,\"seconds\":%.3f}\n", what,
-	       flow_n, answered, moved, (double)(clock_ns(CLOCK_MONOTONIC) - began_ns) / 1e9);
+	printf("{\"what\":\"%s\",\"flows\":%zu,\"answered\":%zu,\"moved\":%zu,\"seconds\":%.3f}\n",
+		what, flow_n, answered, moved,
+		(double)(clock_ns(CLOCK_MONOTONIC) - began_ns) / 1e9);
 	fflush(stdout);
 }
 
@@ -160,7 +163,7 @@ static void client(void)
 	if (sockets == NULL || first == NULL || answered_round == NULL)
 		die("calloc");
 	for (size_t i = 0; i < socket_n; i++) {
-		struct epoll_event ev = { .events = EPOLLIN };
+		struct epoll_event ev = {.events = EPOLLIN};
 
 		ev.data.fd = sockets[i] = socket_new(SOCK_DGRAM, 0);
 		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, sockets[i], &ev);
@@ -175,8 +178,11 @@ static void client(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "to", 1, NULL, 'a' },	   { "port", 1, NULL, 'p' }, { "ports", 1, NULL, 'n' },
-		{ "count", 1, NULL, 'c' }, { NULL, 0, NULL, 0 },
+		{"to", 1, NULL, 'a'},
+		{"port", 1, NULL, 'p'},
+		{"ports", 1, NULL, 'n'},
+		{"count", 1, NULL, 'c'},
+		{NULL, 0, NULL, 0},
 	};
 	struct rlimit files;
 	int c;
@@ -205,7 +211,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (strcmp(argv[optind], "serve") == 0) {
-		struct epoll_event ev = { .events = EPOLLIN, .data = { .fd = STDIN_FILENO } };
+		struct epoll_event ev = {.events = EPOLLIN, .data = {.fd = STDIN_FILENO}};
 
 		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &ev);
 		serve();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A pair of gateways, their switch, a LAN client and a WAN server, in network namespaces.
 
-    with Lab(cluster={"heartbeat": "0"}) as lab:
+    with Lab(cluster={"heartbeat": "off"}) as lab:
         lab.start()
         lab.wait_ready()
         cut_at = lab.active.power_cut()
@@ -136,7 +136,8 @@ class Gateway:
         port = self.port(link)
         self.lab.sw.run("nft", "delete", "table", "netdev", port, check=False)
         if percent > 0:
-            rule = f"{match} numgen random mod 1000 < {int(percent * 10)} counter drop"
+            dice = f"numgen random mod 1000 < {int(percent * 10)}" if percent < 100 else ""
+            rule = f"{match} {dice} counter drop"
             text = f"table netdev {port} {{\n"
             for hook in ("ingress", "egress"):
                 text += (f"chain {hook} {{ type filter hook {hook} device \"{port}\" priority 0;\n"

@@ -58,7 +58,7 @@ test_power_cut_with_100000_sessions.deadline = 120
 
 def test_power_cut_with_heartbeats_off():
     """Plain VRRP: 3 adverts and the skew."""
-    with Lab(cluster={"heartbeat": "0ms", "advert-interval": "100ms"}) as lab:
+    with Lab(cluster={"heartbeat": "off", "advert-interval": "100ms"}) as lab:
         lab.start()
         lab.wait_ready()
         traffic = Traffic(lab, tcp=100, udp=20)

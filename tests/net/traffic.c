@@ -55,11 +55,6 @@ struct watch {
 	void (*on_ready)(struct watch *w, uint32_t events);
 };
 
-struct pacer {
-	int64_t start_ns, interval_ns; /* interval 0: switched off */
-	uint64_t done;
-};
-
 struct session {
 	struct watch watch;
 	bool tcp, moved;
@@ -91,28 +86,15 @@ static struct {
 	int64_t worst_echo_ns;
 } g;
 
-static int64_t mono_ns(void)
+static void watch_add(
+	struct watch *w, int fd, uint32_t events, void (*on_ready)(struct watch *, uint32_t))
 {
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-static void watch_add(struct watch *w, int fd, uint32_t events,
-		      void (*on_ready)(struct watch *, uint32_t))
-{
-	struct epoll_event ev = { .events = events, .data = { .ptr = w } };
+	struct epoll_event ev = {.events = events, .data = {.ptr = w}};
 
 	w->fd = fd;
 	w->on_ready = on_ready;
 	if (epoll_ctl(g.epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0)
 		die("epoll_ctl");
-}
-
-/* How many events are due by now and not yet done. */
-static uint64_t pacer_due(const struct pacer *p, int64_t now)
-{
-	if (p->interval_ns == 0 || p->start_ns == 0 || now < p->start_ns)
-		return 0;
-	return (uint64_t)((now - p->start_ns) / p->interval_ns) + 1 - p->done;
 }
 
 static bool record_valid(const struct record *r, ssize_t n)
@@ -124,7 +106,7 @@ static bool record_valid(const struct record *r, ssize_t n)
 
 static void stream_send(const struct sockaddr_in *to)
 {
-	struct record r = { .magic = RECORD_MAGIC, .kind = RECORD_STREAM };
+	struct record r = {.magic = RECORD_MAGIC, .kind = RECORD_STREAM};
 
 	r.seq = ++g.stream_sent;
 	r.sent_ns = mono_ns();
@@ -168,7 +150,7 @@ static uint16_t icmp_checksum(const void *data, size_t bytes)
 
 static void ping_send(void)
 {
-	struct ping_packet p = { .icmp = { .type = ICMP_ECHO }, .record = { .magic = RECORD_MAGIC } };
+	struct ping_packet p = {.icmp = {.type = ICMP_ECHO}, .record = {.magic = RECORD_MAGIC}};
 
 	p.record.seq = ++g.ping_sent;
 	p.icmp.un.echo.id = htons((uint16_t)getpid());
@@ -194,7 +176,7 @@ static void ping_on_ready(struct watch *w, uint32_t events)
 			continue;
 		memcpy(&p, packet + header, sizeof(p));
 		if (p.icmp.type == ICMP_ECHOREPLY && p.record.magic == RECORD_MAGIC &&
-		    p.icmp.un.echo.id == htons((uint16_t)getpid()))
+			p.icmp.un.echo.id == htons((uint16_t)getpid()))
 			arrivals_note(&g.ping_in, p.record.seq, at_ns);
 	}
 }
@@ -210,7 +192,7 @@ static void session_end(struct session *s, int error)
 
 static void session_ask(struct session *s)
 {
-	struct record r = { .magic = RECORD_MAGIC, .kind = RECORD_ECHO };
+	struct record r = {.magic = RECORD_MAGIC, .kind = RECORD_ECHO};
 
 	if (s->error != 0)
 		return;
@@ -259,13 +241,14 @@ static void tcp_on_ready(struct watch *w, uint32_t events)
 		session_end(s, error != 0 ? error : ECONNRESET);
 		return;
 	}
-	while ((n = recv(w->fd, (char *)&s->partial + s->have, sizeof(s->partial) - s->have, 0)) > 0) {
+	while ((n = recv(w->fd, (char *)&s->partial + s->have, sizeof(s->partial) - s->have, 0)) >
+		0) {
 		s->have += (size_t)n;
 		if (s->have < sizeof(s->partial))
 			continue;
 		s->have = 0;
 		if (!record_valid(&s->partial, sizeof(s->partial)) ||
-		    s->partial.seq != s->answered + 1) {
+			s->partial.seq != s->answered + 1) {
 			session_end(s, EBADMSG);
 			return;
 		}
@@ -297,7 +280,8 @@ static void sessions_open(void)
 		int fd = socket_new(i < g.tcp_n ? SOCK_STREAM : SOCK_DGRAM, 0);
 
 		s->tcp = i < g.tcp_n;
-		if (connect(fd, (struct sockaddr *)&g.to, sizeof(g.to)) != 0 && errno != EINPROGRESS)
+		if (connect(fd, (struct sockaddr *)&g.to, sizeof(g.to)) != 0 &&
+			errno != EINPROGRESS)
 			die("connect");
 		watch_add(&s->watch, fd, EPOLLIN, s->tcp ? tcp_on_ready : udp_on_ready);
 	}
@@ -311,7 +295,8 @@ static void conn_on_ready(struct watch *w, uint32_t events)
 	ssize_t n;
 
 	(void)events;
-	while ((n = recv(w->fd, (char *)&s->partial + s->have, sizeof(s->partial) - s->have, 0)) > 0) {
+	while ((n = recv(w->fd, (char *)&s->partial + s->have, sizeof(s->partial) - s->have, 0)) >
+		0) {
 		s->have += (size_t)n;
 		if (s->have < sizeof(s->partial))
 			continue;
@@ -319,7 +304,7 @@ static void conn_on_ready(struct watch *w, uint32_t events)
 		s->partial.seen_addr = s->seen_addr;
 		s->partial.seen_port = s->seen_port;
 		if (send(w->fd, &s->partial, sizeof(s->partial), MSG_NOSIGNAL) !=
-		    (ssize_t)sizeof(s->partial))
+			(ssize_t)sizeof(s->partial))
 			break;
 	}
 	if (n >= 0 || errno != EAGAIN) {
@@ -335,7 +320,8 @@ static void listener_on_ready(struct watch *w, uint32_t events)
 	int fd, on = 1;
 
 	(void)events;
-	while ((fd = accept4(w->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	while ((fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
+			SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		struct session *s = calloc(1, sizeof(*s));
 
 		if (s == NULL)
@@ -399,16 +385,15 @@ static void report_sessions(const char *name, const struct session *s, size_t co
 	/* fresh: answered a question asked after the mark, so alive on what now serves it */
 	printf(",\"%s\":{\"count\":%zu,\"open\":%zu,\"fresh\":%zu,\"dead\":%zu,\"moved\":%zu,"
 	       "\"error\":\"%s\"}",
-	       name, count, open, fresh, dead, moved, error != 0 ? strerror(error) : "");
+		name, count, open, fresh, dead, moved, error != 0 ? strerror(error) : "");
 }
 
 static void report(void)
 {
 	printf("{\"mark\":\"%s\",\"window_s\":%.3f,\"late_ms\":%.3f,\"send_errors\":%llu", g.mark,
-	       (double)(mono_ns() - g.mark_ns) / 1e9, (double)g.late_ns / 1e6,
-	       (unsigned long long)g.send_errors);
-	arrivals_print(g.server ? "up" : "down", &g.stream_in, g.mark_real_ns,
-		       g.stream_sent);
+		(double)(mono_ns() - g.mark_ns) / 1e9, (double)g.late_ns / 1e6,
+		(unsigned long long)g.send_errors);
+	arrivals_print(g.server ? "up" : "down", &g.stream_in, g.mark_real_ns, g.stream_sent);
 	if (g.server) {
 		printf(",\"stream_moved\":%llu}\n", (unsigned long long)g.stream_moved);
 	} else {
@@ -416,8 +401,8 @@ static void report(void)
 		report_sessions("tcp", g.sessions, g.tcp_n);
 		report_sessions("udp", g.sessions + g.tcp_n, g.udp_n);
 		printf(",\"udp_sent\":%llu,\"udp_lost\":%llu,\"worst_echo_ms\":%.3f}\n",
-		       (unsigned long long)g.udp_sent, (unsigned long long)g.udp_lost,
-		       (double)g.worst_echo_ns / 1e6);
+			(unsigned long long)g.udp_sent, (unsigned long long)g.udp_lost,
+			(double)g.worst_echo_ns / 1e6);
 	}
 	fflush(stdout);
 }
@@ -479,7 +464,7 @@ static void timer_on_ready(struct watch *w, uint32_t events)
 static void timer_start(void)
 {
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	struct itimerspec spec = { .it_interval = { .tv_nsec = TICK_NS } };
+	struct itimerspec spec = {.it_interval = {.tv_nsec = TICK_NS}};
 
 	g.timer_base_ns = mono_ns();
 	spec.it_value.tv_sec = (g.timer_base_ns + TICK_NS) / SECOND_NS;
@@ -516,7 +501,7 @@ static void server_start(void)
 /* A saturated machine must not look like a slow gateway; without the privilege we only report. */
 static void process_prepare(void)
 {
-	struct sched_param param = { .sched_priority = 5 };
+	struct sched_param param = {.sched_priority = 5};
 	struct rlimit files;
 
 	(void)sched_setscheduler(0, SCHED_FIFO, &param);
@@ -533,44 +518,72 @@ static int64_t hz_to_ns(const char *text)
 	return hz > 0 ? SECOND_NS / hz : 0;
 }
 
-int main(int argc, char **argv)
+static bool options_parse(int argc, char **argv, int64_t *ret_echo_every_ns)
 {
 	static const struct option options[] = {
-		{ "to", 1, NULL, 'a' },	   { "port", 1, NULL, 'p' },	  { "tcp", 1, NULL, 't' },
-		{ "udp", 1, NULL, 'u' },   { "every-ms", 1, NULL, 'e' },  { "stream-hz", 1, NULL, 's' },
-		{ "ping-hz", 1, NULL, 'i' }, { NULL, 0, NULL, 0 },
+		{"to", 1, NULL, 'a'},
+		{"port", 1, NULL, 'p'},
+		{"tcp", 1, NULL, 't'},
+		{"udp", 1, NULL, 'u'},
+		{"every-ms", 1, NULL, 'e'},
+		{"stream-hz", 1, NULL, 's'},
+		{"ping-hz", 1, NULL, 'i'},
+		{NULL, 0, NULL, 0},
 	};
-	int64_t echo_every_ns = SECOND_NS / 2;
 	int c;
 
-	g.to.sin_family = AF_INET;
-	g.to.sin_port = htons(7000);
-	g.stream_pacer.interval_ns = TICK_NS;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'a' && inet_pton(AF_INET, optarg, &g.to.sin_addr) != 1)
-			c = '?';
-		else if (c == 'p')
+		if (c == '?' || (c == 'a' && inet_pton(AF_INET, optarg, &g.to.sin_addr) != 1))
+			return false;
+		if (c == 'p')
 			g.to.sin_port = htons((uint16_t)strtoul(optarg, NULL, 10));
 		else if (c == 't')
 			g.tcp_n = strtoul(optarg, NULL, 10);
 		else if (c == 'u')
 			g.udp_n = strtoul(optarg, NULL, 10);
 		else if (c == 'e')
-			echo_every_ns = strtol(optarg, NULL, 10) * TICK_NS;
+			*ret_echo_every_ns = strtol(optarg, NULL, 10) * TICK_NS;
 		else if (c == 's')
 			g.stream_pacer.interval_ns = hz_to_ns(optarg);
 		else if (c == 'i')
 			g.ping_pacer.interval_ns = hz_to_ns(optarg);
-		if (c == '?')
-			return 2;
 	}
-	if (optind + 1 != argc || (strcmp(argv[optind], "server") != 0 &&
-				   (strcmp(argv[optind], "client") != 0 || g.to.sin_addr.s_addr == 0))) {
-		fprintf(stderr, "usage: gp-traffic server|client --to ADDRESS [--port P] [--tcp N]\n"
-				"       [--udp N] [--every-ms T] [--stream-hz H] [--ping-hz H]\n");
+	if (optind + 1 != argc)
+		return false;
+	g.server = strcmp(argv[optind], "server") == 0;
+	return g.server || (strcmp(argv[optind], "client") == 0 && g.to.sin_addr.s_addr != 0);
+}
+
+static void loop(void)
+{
+	struct epoll_event events[256];
+
+	while (!g.stop) {
+		int n = epoll_wait(g.epoll_fd, events, 256, -1);
+
+		if (n < 0 && errno != EINTR)
+			die("epoll_wait");
+		for (int i = 0; i < n; i++) {
+			struct watch *w = events[i].data.ptr;
+
+			w->on_ready(w, events[i].events);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int64_t echo_every_ns = SECOND_NS / 2;
+
+	g.to.sin_family = AF_INET;
+	g.to.sin_port = htons(7000);
+	g.stream_pacer.interval_ns = TICK_NS;
+	if (!options_parse(argc, argv, &echo_every_ns)) {
+		fprintf(stderr,
+			"usage: gp-traffic server|client --to ADDRESS [--port P] [--tcp N]\n"
+			"       [--udp N] [--every-ms T] [--stream-hz H] [--ping-hz H]\n");
 		return 2;
 	}
-	g.server = strcmp(argv[optind], "server") == 0;
 	process_prepare();
 	g.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (g.epoll_fd < 0)
@@ -582,17 +595,6 @@ int main(int argc, char **argv)
 	else
 		client_start(echo_every_ns);
 	timer_start();
-	while (!g.stop) {
-		struct epoll_event events[256];
-		int n = epoll_wait(g.epoll_fd, events, 256, -1);
-
-		if (n < 0 && errno != EINTR)
-			die("epoll_wait");
-		for (int i = 0; i < n; i++) {
-			struct watch *w = events[i].data.ptr;
-
-			w->on_ready(w, events[i].events);
-		}
-	}
+	loop();
 	return 0;
 }

@@ -74,6 +74,7 @@ class Traffic:
         self.stream_hz, self.ping_hz = stream_hz, ping_hz
         self._server = Tool(lab.server, f"{TOOLS}/gp-traffic", "server",
                             "--stream-hz", str(stream_hz))
+        self._server.ask("report")  # it listens
         self._client = Tool(lab.client, f"{TOOLS}/gp-traffic", "client", "--to", WAN_SERVER,
                             "--tcp", str(tcp), "--udp", str(udp), "--every-ms", str(every_ms),
                             "--stream-hz", str(stream_hz), "--ping-hz", str(ping_hz))
