@@ -14,6 +14,7 @@
 
 #define ROUNDS_MAX  32
 #define REPAIR_GAP  (5 * USEC_PER_MS)   /* between repairs: two daemons may fight over a setting */
+#define FOLLOW_GAP  (5 * USEC_PER_MS)   /* after a drop: the answer goes out first */
 #define FAILED_GAP  (25 * USEC_PER_MS)  /* the same while something is refused */
 #define RETRY_GAP   (1 * USEC_PER_SEC)  /* for what the kernel refused */
 #define URGENT_GAP  (10 * USEC_PER_MS)  /* for a virtual address that would not go */
@@ -26,7 +27,7 @@ int engine_init(struct engine *e, const struct engine_ops *ops, void *owner)
 	e->ops = ops;
 	e->owner = owner;
 	e->rt.fd = e->observe.events.fd = e->nft.request.fd = e->nft.events.fd = -1;
-	e->repair_at = e->retry_at = USEC_NEVER;
+	e->repair_at = e->retry_at = e->follow_at = USEC_NEVER;
 	kernel_init(&e->k);
 	lease_init(&e->lease);
 	rc = nl_open(&e->rt, NETLINK_ROUTE);
@@ -185,7 +186,7 @@ static struct settled settle_all(struct engine *e, usec_t now)
 	report_missing(e);
 	memcpy(e->failing, e->failing_now, sizeof(e->failing));
 	e->n_failing = e->n_failing_now;
-	e->repair_at = USEC_NEVER;
+	e->repair_at = e->follow_at = USEC_NEVER;
 	e->repaired = now;
 	e->retry_at = s.failed ? now + RETRY_GAP : USEC_NEVER;
 	return s;
@@ -227,6 +228,7 @@ static bool take(struct engine *e, usec_t now)
 static void drop(struct engine *e, usec_t now)
 {
 	settle(e, RECONCILE_LEASE);
+	e->follow_at = now + FOLLOW_GAP;
 	if (!reconcile_lease_clear(e->d, &e->k))
 		e->retry_at = now + URGENT_GAP;
 }
@@ -409,7 +411,7 @@ void engine_readable(struct engine *e, usec_t now)
 	/* Listeners first: a lost carrier must not wait for anything. */
 	tell_links(e);
 	reconcile_plan(e->d, e->lease.held, &e->k, RECONCILE_ALL, &e->plan);
-	if (e->plan.n == 0)
+	if (e->plan.n == 0 || e->follow_at != USEC_NEVER)
 		return;
 	/* What the kernel refused stays in the plan: events must not make us ask at their rate. */
 	gap = e->retry_at == USEC_NEVER ? REPAIR_GAP : FAILED_GAP;
@@ -427,7 +429,7 @@ void engine_tick(struct engine *e, usec_t now)
 	engine_lease(e, &tick, now);
 	if (now >= e->repair_at)
 		repair(e, now);
-	else if (now >= e->retry_at)
+	else if (now >= e->retry_at || now >= e->follow_at)
 		settle_all(e, now);
 	tell_links(e);
 }
@@ -438,6 +440,8 @@ usec_t engine_due(const struct engine *e)
 
 	if (e->repair_at < due)
 		due = e->repair_at;
+	if (e->follow_at < due)
+		due = e->follow_at;
 	return e->retry_at < due ? e->retry_at : due;
 }
 

@@ -35,6 +35,7 @@ struct engine {
 	bool links_changed;
 	usec_t repair_at;   /* USEC_NEVER: nothing seen to repair */
 	usec_t repaired;    /* when we last looked */
+	usec_t follow_at;   /* a full round is due after a drop; USEC_NEVER: none */
 	usec_t retry_at;    /* something failed; USEC_NEVER: nothing did */
 	uint64_t operations, repairs, refreshes, failures;
 	usec_t last_take, last_drop; /* how long it took */

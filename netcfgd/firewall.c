@@ -11,6 +11,7 @@
 #include <libnftnl/common.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
@@ -29,7 +30,9 @@
 #define ECHO_RATE     50 /* per second: strangers' pings */
 #define TYPE_IFNAME   41 /* nft(8)'s numbers of data types, for its listings only */
 #define TYPE_IPV4     7
-#define TYPE_NFPROTO  30
+#define TYPE_NFPROTO  2
+#define HOST_KEYS       1
+#define BIG_ENDIAN_KEYS 2
 
 /* --- the batch --------------------------------------------------------------------------------- */
 
@@ -139,11 +142,27 @@ static struct nftnl_set *set_named(struct fw_batch *b, const char *name)
 	return s;
 }
 
+/* For nft(8) only: how to print the keys. */
+static int key_byteorder(struct nftnl_set *s, uint32_t order)
+{
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	int rc = -1;
+
+	if (u && nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, order))
+		rc = nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
+			nftnl_udata_buf_len(u));
+	if (u)
+		nftnl_udata_buf_free(u);
+	return rc;
+}
+
 static void set(struct fw_batch *b, const char *name, uint32_t type, uint32_t len)
 {
 	struct nftnl_set *s = set_named(b, name);
 	struct nlmsghdr *nlh = message(b, NFT_MSG_NEWSET, NLM_F_CREATE);
 
+	if (!b->bad && s && key_byteorder(s, type == TYPE_IPV4 ? BIG_ENDIAN_KEYS : HOST_KEYS) < 0)
+		b->bad = true;
 	if (!b->bad && s && nlh) {
 		nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_INET);
 		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);

@@ -327,7 +327,7 @@ void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 	} phases[] = {
 		{drop_virtual_addrs, true},
 		{close_gate, true},
-		{virtual_links_down, true},
+		{virtual_links_down, false}, /* 10 ms each in the kernel: not on the fast path */
 		{early_sysctls, false},
 		{firewall, true},
 		{del_links, false},

@@ -55,7 +55,8 @@ struct plan {
 	bool more; /* did not fit; plan again afterwards */
 };
 
-/* RECONCILE_LEASE: only what depends on the lease, for the fast path. */
+/* RECONCILE_LEASE: the fast path, only what must change at once with the lease. Links that held
+ * virtual addresses go down in the next full round. */
 enum reconcile_scope { RECONCILE_ALL, RECONCILE_LEASE };
 
 void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
