@@ -43,7 +43,6 @@ struct daemon {
 	uint64_t generation, prepared_generation;
 	bool ready, stopping, stopped;
 	int exit_status;
-	unsigned open_handles;
 
 	usec_t started, state_since;
 	char state[32], reason[256];
@@ -236,8 +235,7 @@ static void on_control_closed(struct ipc_conn *c, void *owner)
 	(void)c;
 	(void)owner;
 	self.control = NULL;
-	if (!self.stopped)
-		begin_stop(&self, "the control channel closed, the supervisor is gone");
+	begin_stop(&self, "the control channel closed, the supervisor is gone");
 }
 
 /* --- control channel -------------------------------------------------------------------------- */
@@ -380,40 +378,6 @@ static bool started_by_supervisor(void)
 	       fcntl(DAEMON_LISTEN_FD, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-static void on_server_closed(void *owner)
-{
-	(void)owner;
-	self.open_handles--;
-}
-
-static void on_deadline_closed(struct timer *t)
-{
-	(void)t;
-	self.open_handles--;
-}
-
-static void on_signal_closed(uv_handle_t *h)
-{
-	(void)h;
-	self.open_handles--;
-}
-
-/* The owner's handles may still be on the loop; ours are waited for, then the process exits. */
-static void close_all(struct daemon *d)
-{
-	d->open_handles = 3;
-	if (d->control != NULL)
-		ipc_conn_close(d->control);
-	ipc_server_close(d->server, on_server_closed);
-	timer_close(&d->deadline, on_deadline_closed);
-	uv_close((uv_handle_t *)&d->sigterm, on_signal_closed);
-	while (d->open_handles > 0 || d->control != NULL)
-		uv_run(&d->loop, UV_RUN_NOWAIT);
-	config_free(d->prepared);
-	config_free(d->current);
-	arena_free(d->scratch);
-}
-
 int daemon_run(const struct daemon_ops *ops, void *owner,
 	int (*init)(void *owner, struct daemon *d, uv_loop_t *loop))
 {
@@ -444,8 +408,9 @@ int daemon_run(const struct daemon_ops *ops, void *owner,
 		log_err("cannot start: %s", uv_strerror(r));
 		return EXIT_FAILURE;
 	}
+	/* What is on the loop stays there: closing it would run the owner's callbacks once more,
+	 * after it was told that it is over. The kernel closes everything at once. */
 	while (!d->stopped)
 		uv_run(&d->loop, UV_RUN_DEFAULT);
-	close_all(d);
 	return d->exit_status;
 }
