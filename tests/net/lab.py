@@ -312,6 +312,7 @@ class Lab:
         self.prefix = f"gp{os.getpid()}" + (f"x{Lab._count}" if Lab._count > 1 else "")
         self.options, self.node_options = options, {1: gw1 or {}, 2: gw2 or {}}
         self.observers = []    # told when a gateway comes and goes: gateway_on(gw), gateway_off(gw)
+        self.traffics = 0      # so many Traffics were made
         self._closers = []     # called at the end, last first
         self._namespaces = []
         self.dir = tempfile.mkdtemp(prefix="gp-")

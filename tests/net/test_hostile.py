@@ -101,7 +101,7 @@ class Unharmed:
 
 
 REFUSAL_WORDS = ("bad", "refused", "invalid", "unknown", "denied", "reject", "drop", "malformed",
-                 "not_allowed", "foreign", "auth", "unexpected", "truncated", "fail")
+                 "not_allowed", "foreign", "auth", "unexpected", "truncated", "fail", "short", "closed")
 
 
 def refusals(gw, daemon):

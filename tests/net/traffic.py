@@ -72,12 +72,15 @@ class Traffic:
     def __init__(self, lab, tcp=100, udp=20, every_ms=500, stream_hz=1000, ping_hz=100):
         self.lab, self.tcp, self.udp = lab, tcp, udp
         self.stream_hz, self.ping_hz = stream_hz, ping_hz
-        self._server = Tool(lab.server, f"{TOOLS}/gp-traffic", "server",
+        port = str(7000 + lab.traffics)  # several may run in one lab
+        lab.traffics += 1
+        self._server = Tool(lab.server, f"{TOOLS}/gp-traffic", "server", "--port", port,
                             "--stream-hz", str(stream_hz))
         self._server.ask("report")  # it listens
         self._client = Tool(lab.client, f"{TOOLS}/gp-traffic", "client", "--to", WAN_SERVER,
-                            "--tcp", str(tcp), "--udp", str(udp), "--every-ms", str(every_ms),
-                            "--stream-hz", str(stream_hz), "--ping-hz", str(ping_hz))
+                            "--port", port, "--tcp", str(tcp), "--udp", str(udp),
+                            "--every-ms", str(every_ms), "--stream-hz", str(stream_hz),
+                            "--ping-hz", str(ping_hz))
         lab.on_close(self.close)
 
     def mark(self, name="test"):
