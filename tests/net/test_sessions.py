@@ -3,7 +3,7 @@
 
 import re
 
-from gwconfig import HA_OWN, LAN_OWN
+from gwconfig import HA_OWN, LAN_OWN, SYNC_PORT
 from lab import Lab, stays, wait
 from observe import session_count, sessions, show_difference, tables_agree
 from traffic import Download, Fill, Traffic, assert_kept
@@ -85,9 +85,10 @@ def test_the_nodes_own_sessions_stay_at_home(pair):
     active, standby = pair.active, pair.standby
     pair.client.run("ping", "-c", "2", "-i", "0.1", LAN_OWN[active.number], check=False)
     wait(lambda: tables_agree(pair, 120), 10, "tables agree", lambda: show_difference(pair))
-    listed = standby.ns.run("conntrack", "-L", "-o", "extended", check=False)
-    strange = [l for l in listed.splitlines() if f"={LAN_OWN[active.number]} " in l
-               or l.count(f"={HA_OWN[active.number]} ") and "dport=3780" not in l and "sport=3780" not in l]
+    own, link = f"={LAN_OWN[active.number]} ", f"={HA_OWN[active.number]} "
+    listed = standby.ns.run("conntrack", "-L", "-o", "extended", check=False).splitlines()
+    strange = [line for line in listed
+               if own in line or (link in line and f"port={SYNC_PORT} " not in line)]
     assert not strange, strange
 
 
