@@ -187,6 +187,9 @@ int config_prefix_from_str(const char *s, struct config_prefix *ret) __attribute
 /* "sha256:" and 64 hex digits. Returns out. */
 #define CONFIG_FINGERPRINT_STRLEN 72
 const char *config_fingerprint_to_str(const uint8_t fp[32], char out[CONFIG_FINGERPRINT_STRLEN]);
+/* Makes foreign text fit for messages and terminals: control characters and what is not UTF-8
+ * become '?'. */
+void config_clean_text(char *s);
 bool config_prefix_equal(const struct config_prefix *a, const struct config_prefix *b);
 bool config_prefix_contains(const struct config_prefix *net, const struct config_prefix *addr);
 

@@ -223,6 +223,7 @@ int config_load(
 	arena_free(l.scratch);
 	if (rc < 0) {
 		snprintf(err, err_size, "%s:%d: %s", file, l.line, l.why);
+		config_clean_text(err);
 		config_free(l.cfg);
 		return rc;
 	}
