@@ -118,6 +118,7 @@ static int add_interface(struct build *b, const struct config_interface *i)
 	for (size_t n = 0; n < i->addresses.n; n++) {
 		struct desired_addr *a = &d->addrs[d->n_addrs++];
 
+		a->on = l;
 		memcpy(a->link, i->name, sizeof(a->link));
 		memcpy(a->parent, i->name, sizeof(a->parent));
 		a->prefix = i->addresses.v[n];
@@ -135,11 +136,12 @@ static int add_interfaces(struct build *b, bool vlans)
 	return rc;
 }
 
-static int add_macvlan(struct build *b, const struct config_vrrp *v, char name[IFNAMSIZ])
+static int add_macvlan(struct build *b, const struct config_vrrp *v,
+	const struct desired_link *parent)
 {
 	struct desired *d = b->d;
 	struct desired_link *l = &d->links[d->n_links];
-	const struct desired_link *parent = desired_link_find(d, v->interface);
+	char name[IFNAMSIZ];
 
 	desired_macvlan_name(v->interface, v->vrid, name);
 	if (desired_link_find(d, name))
@@ -158,23 +160,24 @@ static int add_macvlan(struct build *b, const struct config_vrrp *v, char name[I
 static int add_vrrp(struct build *b, const struct config_vrrp *v)
 {
 	struct desired *d = b->d;
-	char link[IFNAMSIZ];
+	const struct desired_link *on = desired_link_find(d, v->interface);
 	int rc = 0;
 
-	if (!desired_link_find(d, v->interface))
+	if (!on)
 		return refuse(b, -ENODEV, "vrrp %s: interface %.15s is not configured; add an interface section",
 			v->name, v->interface);
-	if (v->virtual_mac)
-		rc = add_macvlan(b, v, link);
-	else
-		memcpy(link, v->interface, sizeof(link));
+	if (v->virtual_mac) {
+		rc = add_macvlan(b, v, on);
+		on = &d->links[d->n_links - 1];
+	}
 	for (size_t n = 0; n < v->addresses.n && !rc; n++) {
 		struct desired_addr *a = &d->addrs[d->n_addrs];
 
 		if (v->addresses.v[n].family != AF_INET)
 			return refuse(b, -EAFNOSUPPORT,
 				"vrrp %s: virtual addresses must be IPv4; remove the IPv6 address", v->name);
-		memcpy(a->link, link, sizeof(a->link));
+		a->on = on;
+		memcpy(a->link, on->name, sizeof(a->link));
 		memcpy(a->parent, v->interface, sizeof(a->parent));
 		a->prefix = v->addresses.v[n];
 		/* The parent has the subnet's route; a second one would send frames the wrong way. */

@@ -24,7 +24,8 @@ struct desired_link {
 };
 
 struct desired_addr {
-	char link[IFNAMSIZ];
+	const struct desired_link *on;
+	char link[IFNAMSIZ];   /* on->name */
 	char parent[IFNAMSIZ]; /* virtual: the interface the user named; else as link */
 	struct config_prefix prefix;
 	bool virt;

@@ -8,3 +8,7 @@ PROGRAMS += netcfgd
 netcfgd_SRCS := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c netcfgd/ipc.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
+
+UNIT_TESTS += test_lease test_reconcile
+test_lease_SRCS := $(netcfgd_LEASE)
+test_reconcile_SRCS := $(netcfgd_PURE)

@@ -157,8 +157,11 @@ static void del_links(struct ctx *c)
 		if (!link_made_by_us(l))
 			continue;
 		w = desired_link_find(c->d, l->name);
-		if (!w || !link_right(c, w, l))
-			add(c, OP_LINK_DEL, l->index, l->name);
+		if (w && link_right(c, w, l))
+			continue;
+		add(c, OP_LINK_DEL, l->index, l->name);
+		/* Links on top of it and all their addresses go with it: look again first. */
+		c->plan->more = true;
 	}
 }
 
@@ -228,13 +231,20 @@ static void del_addrs(struct ctx *c)
 	}
 }
 
+/* Up, or brought up earlier in this plan. */
+static bool will_be_up(const struct ctx *c, const struct desired_link *w,
+	const struct kernel_link *l)
+{
+	return !w->virt || l->up || (link_right(c, w, l) && switches_set(c, w));
+}
+
 static void add_missing(struct ctx *c, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++) {
 		const struct desired_addr *a = &c->d->addrs[i];
 		const struct kernel_link *l = kernel_link_by_name(c->k, a->link);
 
-		if (l && !kernel_addr_find(l, &a->prefix))
+		if (l && !kernel_addr_find(l, &a->prefix) && will_be_up(c, a->on, l))
 			add_addr(c, OP_ADDR_SET, l, &a->prefix, a->virt);
 	}
 }

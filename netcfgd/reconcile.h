@@ -52,7 +52,7 @@ struct op {
 struct plan {
 	struct op ops[PLAN_MAX];
 	size_t n;
-	bool more; /* did not fit; plan again afterwards */
+	bool more; /* not all of it; plan again afterwards */
 };
 
 /* RECONCILE_LEASE: the fast path, only what must change at once with the lease. Links that held
