@@ -23,7 +23,7 @@
 #define ELECT_RETRY         (2 * USEC_PER_SEC)    /* after a failed hand-over */
 #define ELECT_RELEASE_WAIT  (300 * USEC_PER_MS)   /* for netcfgd when stopping */
 #define ELECT_ANSWER_GAP    (10 * USEC_PER_MS)    /* between adverts that answer another's */
-#define ELECT_POLL_LINKS    4                     /* solicited first while the HA link is silent */
+#define ELECT_FAST_LINKS    4                     /* carry beats while the HA link is silent */
 
 /* One call of election_step(). */
 struct elect {

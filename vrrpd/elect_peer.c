@@ -13,11 +13,10 @@ static void answered(struct elect *x)
 	if (!e->suspecting)
 		return;
 	e->suspecting = false;
-	if (!e->ha_silent)
-		e->suspicions_answered++;
+	e->suspicions_answered++;
 }
 
-/* Silence on the HA link alone: a cable to check, and detection has to poll from now on. */
+/* Silence on the HA link alone: a cable to check, and beats have to take other paths. */
 static void note_ha(struct elect *x, bool heard_on_ha)
 {
 	struct election *e = x->e;
@@ -111,29 +110,6 @@ void elect_peer_advert(struct elect *x, const struct election_event *ev)
 	}
 }
 
-/* While the HA link is silent this is repeated for ever: then a few paths first, all when those
- * do not answer. */
-static void solicit(struct elect *x, bool few)
-{
-	const struct election *e = x->e;
-	size_t sent = 0;
-
-	if (!few) {
-		elect_beat_all(x, BEAT_KIND_SOLICIT);
-		return;
-	}
-	for (size_t i = 0; i < e->cfg.n_links && sent < ELECT_POLL_LINKS; i++) {
-		if (!e->links[i].carrier || !(e->cfg.links[i].vrrp || e->cfg.links[i].ha))
-			continue;
-		if (x->now - e->links[i].beat_heard < 2 * ELECT_LAN_BEAT) {
-			elect_beat(x, i, BEAT_KIND_SOLICIT);
-			sent++;
-		}
-	}
-	if (!sent)
-		elect_beat_all(x, BEAT_KIND_SOLICIT);
-}
-
 void elect_suspect(struct elect *x)
 {
 	struct election *e = x->e;
@@ -146,9 +122,8 @@ void elect_suspect(struct elect *x)
 	e->resolicit_at = x->now + t.wait / 2;
 	/* Never before the lease of a peer that froze right after its last frame has ended. */
 	e->decide_at = usec_max(x->now + t.wait, e->peer.heard + t.silent + t.wait / 2);
-	if (!e->ha_silent)
-		e->suspicions++;
-	solicit(x, e->ha_silent);
+	e->suspicions++;
+	elect_beat_all(x, BEAT_KIND_SOLICIT);
 }
 
 void elect_peer_timers(struct elect *x)
@@ -166,7 +141,7 @@ void elect_peer_timers(struct elect *x)
 		return; /* `suspecting` stays for the role's handler to tell why it claims */
 	}
 	if (x->now >= e->resolicit_at) {
-		solicit(x, false);
+		elect_beat_all(x, BEAT_KIND_SOLICIT);
 		e->resolicit_at = e->decide_at;
 	}
 }

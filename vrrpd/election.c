@@ -206,6 +206,43 @@ static bool stalled(struct elect *x)
 	return true;
 }
 
+/* While the HA link is silent, a few VRRP links carry the beats at their full pace: a lease renewed
+ * at every beat is safe only as long as beats are heard as often. Those the peer was heard on go
+ * first. */
+static void fast_beats(struct elect *x)
+{
+	struct election *e = x->e;
+	size_t sent = 0;
+
+	for (int heard = 1; heard >= 0; heard--)
+		for (size_t i = 0; i < e->cfg.n_links && sent < ELECT_FAST_LINKS; i++) {
+			const struct election_link_config *c = &e->cfg.links[i];
+			bool recent = x->now - e->links[i].beat_heard < 2 * ELECT_LAN_BEAT;
+
+			if (c->ha || !c->vrrp || !e->links[i].carrier || recent != heard)
+				continue;
+			elect_beat(x, i, BEAT_KIND_BEAT);
+			sent++;
+		}
+}
+
+static void tick_beats(struct elect *x)
+{
+	struct election *e = x->e;
+	bool ha_silent = e->ha_silent || (election_peer_alive(e) &&
+						(e->peer.last.flags & BEAT_FLAG_HA_SILENT));
+
+	if (ha_silent && e->cfg.heartbeat)
+		fast_beats(x);
+	for (size_t i = 0; i < e->cfg.n_links; i++) {
+		const struct election_link_config *c = &e->cfg.links[i];
+		bool due = c->ha || (c->vrrp && x->now - e->links[i].beat_sent >= ELECT_LAN_BEAT);
+
+		if (due && e->links[i].carrier)
+			elect_beat(x, i, BEAT_KIND_BEAT);
+	}
+}
+
 /* The renewal goes first: the lease must end before a peer that hears this beat may decide. */
 static void tick(struct elect *x)
 {
@@ -220,13 +257,8 @@ static void tick(struct elect *x)
 		e->tick_due = x->now + period;
 	if (e->role == ELECTION_ACTIVE && !e->resuming && e->lease_up)
 		elect_lease(x, ELECTION_LEASE_RENEW, e->term);
-	for (size_t i = 0; i < e->cfg.n_links && !quiet; i++) {
-		const struct election_link_config *c = &e->cfg.links[i];
-		bool due = c->ha || (c->vrrp && x->now - e->links[i].beat_sent >= ELECT_LAN_BEAT);
-
-		if (due && e->links[i].carrier)
-			elect_beat(x, i, BEAT_KIND_BEAT);
-	}
+	if (!quiet)
+		tick_beats(x);
 }
 
 static void update_ready(struct elect *x)
