@@ -123,8 +123,11 @@ static int look(struct engine *e)
 {
 	int changed = observe_drain(&e->observe), rc = 0;
 
-	if (nft_drain(&e->nft))
+	if (nft_drain(&e->nft)) {
 		rc = nft_observe(&e->nft);
+		/* What was changed may not show in what is looked at. */
+		e->k.fw.stale = true;
+	}
 	if (rc)
 		return rc;
 	if (changed < 0)
@@ -273,6 +276,15 @@ struct lease_reply engine_lease(struct engine *e, const struct lease_event *ev, 
 	act(e, &out, now);
 	tell_links(e);
 	return out.reply;
+}
+
+void engine_stop(struct engine *e, usec_t now)
+{
+	struct lease_event ev = {.kind = LEASE_EV_STOP};
+
+	engine_lease(e, &ev, now);
+	/* Nobody waits for an answer: the links that held the addresses go down as well. */
+	settle_all(e, now);
 }
 
 struct lease_reply engine_query(const struct engine *e, usec_t now)

@@ -59,6 +59,8 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 struct lease_reply engine_lease(struct engine *e, const struct lease_event *ev, usec_t now);
 /* The lease as it is; changes nothing, not even one that has run out just now. */
 struct lease_reply engine_query(const struct engine *e, usec_t now);
+/* Orderly: the lease is given up; the node's own addresses and the policy stay. */
+void engine_stop(struct engine *e, usec_t now);
 /* A netlink socket is readable. */
 void engine_readable(struct engine *e, usec_t now);
 void engine_tick(struct engine *e, usec_t now);

@@ -142,9 +142,8 @@ static void commit(void *owner, const struct config *cfg)
 static void stop(void *owner)
 {
 	struct netcfgd *n = owner;
-	struct lease_event ev = {.kind = LEASE_EV_STOP};
 
-	engine_lease(&n->engine, &ev, clock_now_us());
+	engine_stop(&n->engine, clock_now_us());
 	daemon_stopped(n->daemon);
 }
 

@@ -98,9 +98,15 @@ static bool in_our_table(const struct nlmsghdr *nlh)
 		strcmp(name, FIREWALL_TABLE) == 0;
 }
 
+/* What a series of dumps finds. */
+struct look {
+	struct kernel_firewall fw;
+	unsigned gate_elements;
+};
+
 static void on_table(const struct nlmsghdr *nlh, void *arg)
 {
-	struct kernel_firewall *fw = arg;
+	struct kernel_firewall *fw = &((struct look *)arg)->fw;
 	struct nftnl_table *t = in_our_table(nlh) ? nftnl_table_alloc() : NULL;
 	uint32_t len = 0;
 	const void *data;
@@ -118,10 +124,10 @@ out:
 
 static void on_rule(const struct nlmsghdr *nlh, void *arg)
 {
-	struct kernel_firewall *fw = arg;
+	struct look *look = arg;
 
 	if (in_our_table(nlh))
-		fw->rules++;
+		look->fw.rules++;
 }
 
 static int count_element(struct nftnl_set_elem *e, void *arg)
@@ -135,22 +141,17 @@ static int count_element(struct nftnl_set_elem *e, void *arg)
 
 static void on_gate(const struct nlmsghdr *nlh, void *arg)
 {
-	struct kernel_firewall *fw = arg;
+	struct look *look = arg;
 	struct nftnl_set *s = in_our_table(nlh) ? nftnl_set_alloc() : NULL;
-	unsigned n = 0;
 
 	if (!s)
 		return;
 	if (nftnl_set_elems_nlmsg_parse(nlh, s) >= 0)
-		nftnl_set_elem_foreach(s, count_element, &n);
-	/* One of the two families is neither: opening again completes it, closing empties it. */
-	if (n == 1)
-		fw->stale = true;
-	fw->gate_open = n > 0;
+		nftnl_set_elem_foreach(s, count_element, &look->gate_elements);
 	nftnl_set_free(s);
 }
 
-static int dump(struct nft *n, uint16_t type, struct kernel_firewall *fw)
+static int dump(struct nft *n, uint16_t type, struct look *look)
 {
 	char buf[256] __attribute__((aligned(8))) = {0};
 	struct nlmsghdr *nlh = request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
@@ -159,37 +160,41 @@ static int dump(struct nft *n, uint16_t type, struct kernel_firewall *fw)
 	switch (type) {
 	case NFT_MSG_GETRULE:
 		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, FIREWALL_TABLE);
-		return nl_dump(&n->request, nlh, on_rule, fw);
+		return nl_dump(&n->request, nlh, on_rule, look);
 	case NFT_MSG_GETSETELEM:
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, FIREWALL_TABLE);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, FIREWALL_GATE);
-		return nl_dump(&n->request, nlh, on_gate, fw);
+		return nl_dump(&n->request, nlh, on_gate, look);
 	default:
-		return nl_dump(&n->request, nlh, on_table, fw);
+		return nl_dump(&n->request, nlh, on_table, look);
 	}
 }
 
 int nft_observe(struct nft *n)
 {
-	struct kernel_firewall fw;
+	struct look look;
 	int rc = -EINTR;
 
 	for (int i = 0; i < DUMP_TRIES && rc == -EINTR; i++) {
-		fw = (struct kernel_firewall){0};
-		rc = dump(n, NFT_MSG_GETTABLE, &fw);
-		if (!rc && fw.present)
-			rc = dump(n, NFT_MSG_GETRULE, &fw);
-		if (!rc && fw.present)
-			rc = dump(n, NFT_MSG_GETSETELEM, &fw);
+		look = (struct look){0};
+		rc = dump(n, NFT_MSG_GETTABLE, &look);
+		if (!rc && look.fw.present)
+			rc = dump(n, NFT_MSG_GETRULE, &look);
+		if (!rc && look.fw.present)
+			rc = dump(n, NFT_MSG_GETSETELEM, &look);
 		/* Deleted meanwhile, or a table without our gate: it will be written again. */
 		if (rc == -ENOENT) {
-			fw.stale = true;
+			look.fw.stale = true;
 			rc = 0;
 		}
 	}
-	if (!rc)
-		*n->fw = fw;
-	return rc;
+	if (rc)
+		return rc;
+	look.fw.gate_open = look.gate_elements > 0;
+	/* One of the two families only is neither open nor closed. */
+	look.fw.stale = look.fw.stale || look.gate_elements == 1;
+	*n->fw = look.fw;
+	return 0;
 }
 
 static void on_event(const struct nlmsghdr *nlh, void *arg)
@@ -207,8 +212,6 @@ bool nft_drain(struct nft *n)
 	bool foreign = n->foreign || rc < 0;
 
 	n->foreign = false;
-	if (foreign)
-		n->fw->stale = true;
 	return foreign;
 }
 

@@ -21,7 +21,7 @@ void nft_fini(struct nft *n);
 void nft_load_conntrack(struct nft *n);
 /* Table, rules, gate. No table is no error. */
 int nft_observe(struct nft *n) __attribute__((warn_unused_result));
-/* True when somebody else changed our table: it is stale then. */
+/* True when somebody else changed our table, or may have. */
 bool nft_drain(struct nft *n);
 
 /* Writes; *fw says afterwards what the kernel has. `text` takes the kernel's words on failure. */
