@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gatepair status and gatepair sessions: asking, and printing what came as text or JSON. No
+ * daemon's fields are known here but those of the overview.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config.h"
+#include "common/ctl/ctl.h"
+#include "common/ctl/overview.h"
+#include "common/ctl/screen.h"
+#include "common/print.h"
+
+#define STATUS_TIMEOUT	 (1500 * USEC_PER_MS)
+#define SESSIONS_TIMEOUT (10 * USEC_PER_SEC)
+
+enum { SUPERVISOR, VRRPD, SYNCD, NETCFGD, N_DAEMONS };
+static const char *const names[N_DAEMONS] = {"supervisor", "vrrpd", "syncd", "netcfgd"};
+
+struct answer {
+	Gp__Envelope *envelope; /* NULL: none */
+	char why[CTL_WHY_MAX];
+};
+
+static int ask_status(const struct ctl *ctl, const char *daemon, struct answer *a)
+{
+	Gp__Envelope e = GP__ENVELOPE__INIT;
+	Gp__StatusRequest request = GP__STATUS_REQUEST__INIT;
+
+	e.body_case = GP__ENVELOPE__BODY_STATUS_REQUEST;
+	e.status_request = &request;
+	return ctl_ask(
+		ctl, daemon, &e, GP__ENVELOPE__BODY_STATUS, STATUS_TIMEOUT, &a->envelope, a->why);
+}
+
+static int print_json(json_t *j)
+{
+	int r = j ? json_dumpf(j, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(j);
+	if (r == 0 && putchar('\n') != EOF)
+		return CTL_OK;
+	return ctl_fail(
+		CTL_FAILED, "the answer cannot be printed: out of memory, or the output is closed");
+}
+
+/* The detail's member must be the one of this daemon: what follows reads it. */
+static const Gp__Status *status_of(const struct answer *a, Gp__Status__DetailCase detail)
+{
+	const Gp__Status *st = a->envelope ? a->envelope->status : NULL;
+
+	return st && st->detail_case == detail ? st : NULL;
+}
+
+/* The first line of the effective configuration is the node's name. */
+static void find_node(const struct ctl *ctl, char node[CONFIG_NAME_MAX + 1])
+{
+	Gp__Envelope e = GP__ENVELOPE__INIT, *answer = NULL;
+	Gp__ConfigRequest request = GP__CONFIG_REQUEST__INIT;
+	char why[CTL_WHY_MAX];
+
+	snprintf(node, CONFIG_NAME_MAX + 1, "this node");
+	e.body_case = GP__ENVELOPE__BODY_CONFIG_REQUEST;
+	e.config_request = &request;
+	if (ctl_ask(ctl, "supervisor", &e, GP__ENVELOPE__BODY_CONFIG_TEXT, STATUS_TIMEOUT, &answer,
+		    why) != CTL_OK)
+		return;
+	if (sscanf(answer->config_text->text, "node = \"%63[^\"]\"", node) != 1)
+		snprintf(node, CONFIG_NAME_MAX + 1, "this node");
+	gp__envelope__free_unpacked(answer, NULL);
+}
+
+static int print_overview(const struct ctl *ctl, const struct answer all[N_DAEMONS])
+{
+	char node[CONFIG_NAME_MAX + 1];
+	struct overview o = {
+		.node = node,
+		.supervisor = status_of(&all[SUPERVISOR], GP__STATUS__DETAIL_SUPERVISOR),
+		.vrrpd = status_of(&all[VRRPD], GP__STATUS__DETAIL_VRRPD),
+		.syncd = status_of(&all[SYNCD], GP__STATUS__DETAIL_SYNCD),
+		.netcfgd = status_of(&all[NETCFGD], GP__STATUS__DETAIL_NETCFGD),
+		.why_supervisor = all[SUPERVISOR].why,
+		.why_vrrpd = all[VRRPD].why,
+		.why_syncd = all[SYNCD].why,
+		.why_netcfgd = all[NETCFGD].why,
+	};
+
+	find_node(ctl, node);
+	overview_print(stdout, &o);
+	return CTL_OK;
+}
+
+static int print_all_json(const struct answer all[N_DAEMONS])
+{
+	json_t *j = json_object();
+
+	for (int i = 0; j && i < N_DAEMONS; i++) {
+		json_t *one = all[i].envelope ? print_to_json(&all[i].envelope->status->base)
+					      : json_pack("{s:s}", "error", all[i].why);
+
+		if (json_object_set_new(j, names[i], one) < 0) {
+			json_decref(j);
+			j = NULL;
+		}
+	}
+	return print_json(j);
+}
+
+static int status_all(const struct ctl *ctl)
+{
+	struct answer all[N_DAEMONS] = {0};
+	int r = ask_status(ctl, names[SUPERVISOR], &all[SUPERVISOR]);
+
+	if (r == CTL_NOT_RUNNING)
+		return ctl_fail(r, "%s", all[SUPERVISOR].why);
+	for (int i = VRRPD; i < N_DAEMONS; i++)
+		if (ask_status(ctl, names[i], &all[i]) != CTL_OK)
+			r = CTL_FAILED;
+	if (((ctl->flags & CTL_JSON) ? print_all_json(all) : print_overview(ctl, all)) != CTL_OK)
+		r = CTL_FAILED;
+	for (int i = 0; i < N_DAEMONS; i++)
+		if (all[i].envelope)
+			gp__envelope__free_unpacked(all[i].envelope, NULL);
+	return r;
+}
+
+int ctl_status(const struct ctl *ctl, int argc, char **argv)
+{
+	struct answer a = {0};
+	int r;
+
+	if (argc == 0)
+		return status_all(ctl);
+	if (strchr(argv[0], '/'))
+		return ctl_fail(CTL_USAGE, "status: \"%s\" is not a daemon's name", argv[0]);
+	r = ask_status(ctl, argv[0], &a);
+	if (r != CTL_OK)
+		return ctl_fail(r, "%s", a.why);
+	if (ctl->flags & CTL_JSON)
+		r = print_json(print_to_json(&a.envelope->status->base));
+	else
+		print_text(stdout, &a.envelope->status->base, 0);
+	gp__envelope__free_unpacked(a.envelope, NULL);
+	return r;
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+static void session_text(const Gp__Session *s)
+{
+	char timeout[SCREEN_DURATION_MAX];
+
+	printf("%-5s %-12s %s → %s", s->protocol, s->state, s->source, s->destination);
+	/* Without NAT the reply direction is the mirror image, which says nothing. */
+	if (strcmp(s->source, s->reply_destination) != 0 ||
+		strcmp(s->destination, s->reply_source) != 0)
+		printf("  (reply %s → %s)", s->reply_source, s->reply_destination);
+	printf("  %s%s\n", screen_duration((uint64_t)s->timeout_s * 1000000, timeout),
+		s->replicated ? "" : "  not replicated");
+}
+
+static int session_json(const Gp__Session *s, bool first)
+{
+	json_t *j = print_to_json(&s->base);
+	int r;
+
+	fputs(first ? "\n" : ",\n", stdout);
+	r = j ? json_dumpf(j, stdout, JSON_COMPACT) : -1;
+	json_decref(j);
+	return r == 0 ? CTL_OK : CTL_FAILED;
+}
+
+static int sessions_page(const struct ctl *ctl, uint64_t *cursor, uint64_t *count)
+{
+	Gp__Envelope e = GP__ENVELOPE__INIT, *answer = NULL;
+	Gp__SessionsRequest request = GP__SESSIONS_REQUEST__INIT;
+	char why[CTL_WHY_MAX];
+	int r;
+
+	request.cursor = *cursor;
+	e.body_case = GP__ENVELOPE__BODY_SESSIONS_REQUEST;
+	e.sessions_request = &request;
+	r = ctl_ask(ctl, "syncd", &e, GP__ENVELOPE__BODY_SESSIONS, SESSIONS_TIMEOUT, &answer, why);
+	if (r != CTL_OK)
+		return ctl_fail(r, "%s", why);
+	for (size_t i = 0; i < answer->sessions->n_sessions && r == CTL_OK; i++, ++*count) {
+		if (ctl->flags & CTL_JSON)
+			r = session_json(answer->sessions->sessions[i], *count == 0);
+		else
+			session_text(answer->sessions->sessions[i]);
+	}
+	*cursor = answer->sessions->cursor;
+	gp__envelope__free_unpacked(answer, NULL);
+	return r;
+}
+
+int ctl_sessions(const struct ctl *ctl, int argc, char **argv)
+{
+	uint64_t cursor = 0, count = 0;
+	int r;
+
+	(void)argc;
+	(void)argv;
+	if (ctl->flags & CTL_JSON)
+		fputs("[", stdout);
+	do {
+		r = sessions_page(ctl, &cursor, &count);
+	} while (r == CTL_OK && cursor != 0);
+	if (ctl->flags & CTL_JSON)
+		fputs(count ? "\n]\n" : "]\n", stdout);
+	else if (r == CTL_OK)
+		printf("%" PRIu64 " sessions\n", count);
+	return r;
+}
