@@ -21,10 +21,15 @@
 static const char subject[] = "CN=gatepair";
 static const uint8_t peer_key_info[] = "gatepair heartbeat v1";
 
-static bool is_p256(const mbedtls_pk_context *pk)
+/* The curve point and scalar of a P-256 key; NULL for any other key. */
+static mbedtls_ecp_keypair *p256(const mbedtls_pk_context *pk)
 {
-	return mbedtls_pk_get_type(pk) == MBEDTLS_PK_ECKEY &&
-		mbedtls_pk_ec(*pk)->grp.id == MBEDTLS_ECP_DP_SECP256R1;
+	mbedtls_ecp_keypair *ec;
+
+	if (mbedtls_pk_get_type(pk) != MBEDTLS_PK_ECKEY)
+		return NULL;
+	ec = pk->pk_ctx;
+	return ec != NULL && ec->grp.id == MBEDTLS_ECP_DP_SECP256R1 ? ec : NULL;
 }
 
 static int make_certificate(struct identity *id)
@@ -73,7 +78,7 @@ int identity_new(const uint8_t *der, size_t der_len, struct identity **ret)
 	mbedtls_x509_crt_init(&id->crt);
 	if (mbedtls_ctr_drbg_seed(&id->rng, mbedtls_entropy_func, &id->entropy, NULL, 0) != 0)
 		r = -EIO;
-	else if (mbedtls_pk_parse_key(&id->key, der, der_len, NULL, 0) == 0 && is_p256(&id->key))
+	else if (mbedtls_pk_parse_key(&id->key, der, der_len, NULL, 0) == 0 && p256(&id->key) != NULL)
 		r = make_certificate(id);
 	if (r < 0) {
 		identity_free(id);
@@ -112,14 +117,15 @@ int identity_peer_key(struct identity *id, const mbedtls_pk_context *peer,
 {
 	const mbedtls_md_info_t *md = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
 	uint8_t secret[32], key[IDENTITY_PEER_KEY_BYTES];
+	mbedtls_ecp_keypair *own = p256(&id->key), *other = p256(peer);
 	mbedtls_mpi shared;
 	int r;
 
-	if (!is_p256(peer))
+	if (md == NULL || own == NULL || other == NULL)
 		return -EINVAL;
 	mbedtls_mpi_init(&shared);
-	r = mbedtls_ecdh_compute_shared(&mbedtls_pk_ec(id->key)->grp, &shared, &mbedtls_pk_ec(*peer)->Q,
-		&mbedtls_pk_ec(id->key)->d, mbedtls_ctr_drbg_random, &id->rng);
+	r = mbedtls_ecdh_compute_shared(&own->grp, &shared, &other->Q, &own->d,
+		mbedtls_ctr_drbg_random, &id->rng);
 	if (r == 0)
 		r = mbedtls_mpi_write_binary(&shared, secret, sizeof(secret));
 	if (r == 0)

@@ -7,7 +7,6 @@
 #ifndef GATEPAIR_SYNCD_IDENTITY_H
 #define GATEPAIR_SYNCD_IDENTITY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -21,7 +21,7 @@
 struct slot {
 	uint64_t hash;    /* 0: free */
 	uint32_t until_s; /* the copy runs out; 0: destroyed during this scan */
-	uint32_t epoch;   /* of the last scan or event that saw it */
+	uint32_t epoch;   /* of the last scan or event that saw it; 0: the last scan did not */
 };
 
 struct shadow {
@@ -223,16 +223,19 @@ void shadow_gone(struct shadow *s, const struct flow_key *k)
 	slot->epoch = s->epoch;
 }
 
-/* Forgets what was destroyed, and after a complete scan what it did not find; how many of those. */
+/* Forgets what was destroyed, and what two complete scans in a row did not find (one may skip what
+ * has expired and is about to be destroyed); how many of those. */
 static size_t purge(struct shadow *s, bool complete)
 {
 	size_t vanished = 0;
 
 	for (size_t i = 0; i < s->n_slots;) {
-		const struct slot *slot = &s->slots[i];
-		bool gone = slot->until_s == 0;
+		struct slot *slot = &s->slots[i];
+		bool gone = slot->until_s == 0, missed = complete && slot->epoch != s->epoch;
 
-		if (slot->hash == 0 || (!gone && (!complete || slot->epoch == s->epoch))) {
+		if (slot->hash == 0 || (!gone && !(missed && slot->epoch == 0))) {
+			if (missed)
+				slot->epoch = 0;
 			i++;
 			continue;
 		}

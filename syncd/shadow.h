@@ -44,7 +44,8 @@ void shadow_gone(struct shadow *s, const struct flow_key *k);
  * otherwise only copies that would run out too early. A scan that is running is cut short. */
 void shadow_scan_begin(struct shadow *s, bool all);
 bool shadow_scan(struct shadow *s, const struct flow *f, usec_t now);
-/* The dump was complete: how many sessions vanished without an event; they are forgotten. */
+/* The dump was complete, and all events up to its end were read: how many sessions vanished without
+ * an event (two scans in a row did not find them); they are forgotten. */
 size_t shadow_scan_end(struct shadow *s);
 
 #endif
