@@ -8,3 +8,5 @@ test_ipc_SRCS := tests/unit/ipc_bed.c
 test_ipc_hostile_SRCS := tests/unit/ipc_bed.c
 
 UNIT_TESTS += test_config test_config_roundtrip test_node_key
+
+MAN_PAGES += common/gatepair.conf.5

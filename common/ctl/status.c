@@ -111,13 +111,18 @@ static int print_all_json(const struct answer all[N_DAEMONS])
 static int status_all(const struct ctl *ctl)
 {
 	struct answer all[N_DAEMONS] = {0};
-	int r = ask_status(ctl, names[SUPERVISOR], &all[SUPERVISOR]);
+	int r = ask_status(ctl, names[SUPERVISOR], &all[SUPERVISOR]),
+	    answers = all[SUPERVISOR].envelope != NULL;
 
 	if (r == CTL_NOT_RUNNING)
 		return ctl_fail(r, "%s", all[SUPERVISOR].why);
 	for (int i = VRRPD; i < N_DAEMONS; i++)
 		if (ask_status(ctl, names[i], &all[i]) != CTL_OK)
 			r = CTL_FAILED;
+		else
+			answers++;
+	if (answers == 0)
+		return ctl_fail(r, "%s", all[SUPERVISOR].why);
 	if (((ctl->flags & CTL_JSON) ? print_all_json(all) : print_overview(ctl, all)) != CTL_OK)
 		r = CTL_FAILED;
 	for (int i = 0; i < N_DAEMONS; i++)
@@ -185,6 +190,9 @@ static int sessions_page(const struct ctl *ctl, uint64_t *cursor, uint64_t *coun
 	r = ctl_ask(ctl, "syncd", &e, GP__ENVELOPE__BODY_SESSIONS, SESSIONS_TIMEOUT, &answer, why);
 	if (r != CTL_OK)
 		return ctl_fail(r, "%s", why);
+	/* The bracket now: there is no half JSON when nobody answers. */
+	if ((ctl->flags & CTL_JSON) && *cursor == 0)
+		fputs("[", stdout);
 	for (size_t i = 0; i < answer->sessions->n_sessions && r == CTL_OK; i++, ++*count) {
 		if (ctl->flags & CTL_JSON)
 			r = session_json(answer->sessions->sessions[i], *count == 0);
@@ -203,14 +211,14 @@ int ctl_sessions(const struct ctl *ctl, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (ctl->flags & CTL_JSON)
-		fputs("[", stdout);
 	do {
 		r = sessions_page(ctl, &cursor, &count);
 	} while (r == CTL_OK && cursor != 0);
+	if (r != CTL_OK)
+		return r;
 	if (ctl->flags & CTL_JSON)
 		fputs(count ? "\n]\n" : "]\n", stdout);
-	else if (r == CTL_OK)
+	else
 		printf("%" PRIu64 " sessions\n", count);
 	return r;
 }

@@ -5,3 +5,5 @@ supervisor_SRCS := $(addprefix common/supervisor/,main.c supervisor.c policy.c r
 
 UNIT_TESTS += test_policy
 test_policy_SRCS := common/supervisor/policy.c common/supervisor/reload.c
+
+MAN_PAGES += common/supervisor/supervisor.8
