@@ -71,6 +71,9 @@ bool elect_peer_frame(struct elect *x, size_t link, const struct beat *b)
 	e->links[link].peer_address = b->address;
 	if (e->cfg.links[link].ha)
 		p->ha_heard = x->now;
+	/* On each path, also when another one was faster: this may be the only way back. */
+	if (b->kind == BEAT_KIND_SOLICIT)
+		elect_beat(x, link, BEAT_KIND_ANSWER);
 	if (same && b->sequence < p->last.sequence) {
 		if (!p->left)
 			alive(x, e->cfg.links[link].ha);
@@ -83,8 +86,6 @@ bool elect_peer_frame(struct elect *x, size_t link, const struct beat *b)
 		gone(x, true);
 	else
 		alive(x, e->cfg.links[link].ha);
-	if (b->kind == BEAT_KIND_SOLICIT)
-		elect_beat(x, link, BEAT_KIND_ANSWER);
 	return true;
 }
 

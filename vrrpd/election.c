@@ -353,6 +353,7 @@ void election_configure(struct election *e, const struct election_config *cfg, u
 	size_t n_old = c->n_links;
 	static struct election_link_config old_names[ELECTION_MAX_LINKS];
 	uint64_t session = c->session;
+	bool same_wish = cfg->priority == c->priority && cfg->preempt == c->preempt;
 
 	memcpy(old_links, e->links, sizeof(old_links));
 	memcpy(old_names, c->links, sizeof(old_names));
@@ -365,7 +366,7 @@ void election_configure(struct election *e, const struct election_config *cfg, u
 				e->links[i] = old_links[j];
 	}
 	reset_instances(e, now);
-	e->commanded = false;
+	e->commanded = e->commanded && same_wish;
 	e->tick_due = usec_min(e->tick_due, now + election_times(e).tick);
 	election_step(e, &(struct election_event){ .kind = ELECTION_EV_TICK }, now, out);
 }

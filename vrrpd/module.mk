@@ -10,3 +10,5 @@ UNIT_TESTS += test_election test_packet test_beat
 test_election_SRCS := $(vrrpd_CORE)
 test_packet_SRCS := vrrpd/packet.c
 test_beat_SRCS := vrrpd/beat.c vrrpd/announce.c
+
+MAN_PAGES += vrrpd/vrrpd.8
