@@ -333,8 +333,9 @@ static void on_promote(struct step *s)
 		if (r->term == s->ev->term)
 			return;
 		r->term = s->ev->term;
-		if (r->sending)
-			r->send_term = r->term;
+		/* The peer may have refused records of the term before: it hears of the new one on
+		 * its own, and a restarted vrrpd may have claimed an older one. */
+		stop_sending(s);
 		send_state(s);
 		consider_sending(s);
 		return;
