@@ -27,11 +27,13 @@ struct batch {
 	uint32_t first;
 	size_t n, len;
 	const struct op *of[BATCH_MESSAGES];
+	const struct op *failed; /* the last that did; its second message fails as well */
 };
 
 static char buffer[BATCH_MESSAGES * MESSAGE_MAX] __attribute__((aligned(8)));
 
-/* --- what went wrong ------------------------------------------------------------------------------ */
+/* --- what went wrong
+ * ------------------------------------------------------------------------------ */
 
 static const char *link_label(const struct op *op)
 {
@@ -44,7 +46,8 @@ static void describe(const struct op *op, char *out, size_t size)
 
 	switch (op->kind) {
 	case OP_LINK_ADD:
-		snprintf(out, size, "interface %s: cannot be created on %s", op->name, op->link->parent);
+		snprintf(out, size, "interface %s: cannot be created on %s", op->name,
+			op->link->parent);
 		break;
 	case OP_LINK_DEL:
 		snprintf(out, size, "interface %s: cannot be removed", op->name);
@@ -79,7 +82,8 @@ static void describe(const struct op *op, char *out, size_t size)
 		snprintf(out, size, "firewall: table inet gatepair cannot be written");
 		break;
 	case OP_GATE:
-		snprintf(out, size, "firewall: forwarding cannot be %s", op->open ? "opened" : "closed");
+		snprintf(out, size, "firewall: forwarding cannot be %s",
+			op->open ? "opened" : "closed");
 		break;
 	}
 }
@@ -115,7 +119,8 @@ static void fail(struct apply *a, struct apply_report *report, const struct op *
 	report->failed++;
 	describe(op, what, sizeof(what));
 	snprintf(text, sizeof(text), "%s: %s%s%.100s%s; %s", what, strerror(-err),
-		kernel_text[0] ? " (" : "", kernel_text, kernel_text[0] ? ")" : "", next_action(err));
+		kernel_text[0] ? " (" : "", kernel_text, kernel_text[0] ? ")" : "",
+		next_action(err));
 	a->on_error(op, err, text, a->arg);
 }
 
@@ -143,7 +148,8 @@ static bool harmless(const struct op *op, int err)
 	return false;
 }
 
-/* --- messages --------------------------------------------------------------------------------------- */
+/* --- messages
+ * --------------------------------------------------------------------------------------- */
 
 static struct nlmsghdr *header(char *buf, uint16_t type, uint16_t flags)
 {
@@ -215,7 +221,8 @@ static size_t prefix_size(const struct config_prefix *p)
 
 static void addr_lifetime(struct nlmsghdr *nlh)
 {
-	struct ifa_cacheinfo life = {.ifa_prefered = LEASE_KERNEL_LFT, .ifa_valid = LEASE_KERNEL_LFT};
+	struct ifa_cacheinfo life = {
+		.ifa_prefered = LEASE_KERNEL_LFT, .ifa_valid = LEASE_KERNEL_LFT};
 
 	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(life), &life);
 	mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NOPREFIXROUTE);
@@ -231,8 +238,8 @@ static struct nlmsghdr *addr_message(char *buf, const struct op *op)
 {
 	const struct config_prefix *p = &op->addr.prefix;
 	bool set = op->kind == OP_ADDR_SET;
-	struct nlmsghdr *nlh = header(buf, set ? RTM_NEWADDR : RTM_DELADDR,
-		set ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+	struct nlmsghdr *nlh = header(
+		buf, set ? RTM_NEWADDR : RTM_DELADDR, set ? NLM_F_CREATE | NLM_F_REPLACE : 0);
 	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
 
 	m->ifa_family = (uint8_t)p->family;
@@ -254,8 +261,8 @@ static struct nlmsghdr *route_message(char *buf, const struct op *op)
 {
 	const struct kernel_route *r = &op->route;
 	bool set = op->kind == OP_ROUTE_SET;
-	struct nlmsghdr *nlh = header(buf, set ? RTM_NEWROUTE : RTM_DELROUTE,
-		set ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+	struct nlmsghdr *nlh = header(
+		buf, set ? RTM_NEWROUTE : RTM_DELROUTE, set ? NLM_F_CREATE | NLM_F_REPLACE : 0);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
 
 	m->rtm_family = (uint8_t)r->prefix.family;
@@ -274,17 +281,22 @@ static struct nlmsghdr *route_message(char *buf, const struct op *op)
 	return nlh;
 }
 
-/* --- batches ------------------------------------------------------------------------------------------ */
+/* --- batches
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_ack(uint32_t seq, int err, const char *text, void *arg)
 {
 	struct batch *b = arg;
 	const struct op *op = b->of[seq - b->first];
 
-	if (err && !harmless(op, err))
-		fail(b->a, b->report, op, err, text);
-	else
+	if (op == b->failed)
+		return;
+	if (!err || harmless(op, err)) {
 		b->report->done++;
+		return;
+	}
+	b->failed = op;
+	fail(b->a, b->report, op, err, text);
 }
 
 static void flush(struct batch *b)
@@ -293,8 +305,8 @@ static void flush(struct batch *b)
 
 	if (!b->n)
 		return;
-	rc = nl_send_acked(b->a->rt, buffer, b->len, b->first, b->first + (uint32_t)b->n - 1, on_ack,
-		b);
+	rc = nl_send_acked(
+		b->a->rt, buffer, b->len, b->first, b->first + (uint32_t)b->n - 1, on_ack, b);
 	/* Some may have been done: the next look at the kernel tells. */
 	if (rc)
 		fail(b->a, b->report, b->of[0], rc, "no answer from rtnetlink");

@@ -14,7 +14,7 @@
 #define ARENA_MAX (8u << 20)
 /* Per link at most this many switches, and the global ones. */
 #define SYSCTLS_PER_LINK 7
-#define SYSCTLS_GLOBAL   8
+#define SYSCTLS_GLOBAL	 8
 
 struct build {
 	const struct config *cfg;
@@ -95,7 +95,7 @@ static bool name_ok(const char *name)
 	size_t n = strnlen(name, IFNAMSIZ);
 
 	return n > 0 && n < IFNAMSIZ && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-		strcmp(name, "..") != 0 && strcmp(name, "all") != 0 && strcmp(name, "default") != 0;
+	       strcmp(name, "..") != 0 && strcmp(name, "all") != 0 && strcmp(name, "default") != 0;
 }
 
 static int add_interface(struct build *b, const struct config_interface *i)
@@ -104,7 +104,8 @@ static int add_interface(struct build *b, const struct config_interface *i)
 	struct desired_link *l = &d->links[d->n_links];
 
 	if (!name_ok(i->name))
-		return refuse(b, -EINVAL, "interface %.15s: not a name that can be configured; choose another",
+		return refuse(b, -EINVAL,
+			"interface %.15s: not a name that can be configured; choose another",
 			i->name);
 	if (desired_link_find(d, i->name))
 		return refuse(b, -EEXIST, "interface %s: named twice; remove one", i->name);
@@ -136,8 +137,8 @@ static int add_interfaces(struct build *b, bool vlans)
 	return rc;
 }
 
-static int add_macvlan(struct build *b, const struct config_vrrp *v,
-	const struct desired_link *parent)
+static int add_macvlan(
+	struct build *b, const struct config_vrrp *v, const struct desired_link *parent)
 {
 	struct desired *d = b->d;
 	struct desired_link *l = &d->links[d->n_links];
@@ -145,8 +146,9 @@ static int add_macvlan(struct build *b, const struct config_vrrp *v,
 
 	desired_macvlan_name(v->interface, v->vrid, name);
 	if (desired_link_find(d, name))
-		return refuse(b, -EEXIST, "vrrp %s: interface %s is there already; choose another vrid",
-			v->name, name);
+		return refuse(b, -EEXIST,
+			"vrrp %s: interface %s is there already; choose another vrid", v->name,
+			name);
 	memcpy(l->name, name, IFNAMSIZ);
 	memcpy(l->parent, v->interface, sizeof(l->parent));
 	l->kind = LINK_MACVLAN;
@@ -164,7 +166,8 @@ static int add_vrrp(struct build *b, const struct config_vrrp *v)
 	int rc = 0;
 
 	if (!on)
-		return refuse(b, -ENODEV, "vrrp %s: interface %.15s is not configured; add an interface section",
+		return refuse(b, -ENODEV,
+			"vrrp %s: interface %.15s is not configured; add an interface section",
 			v->name, v->interface);
 	if (v->virtual_mac) {
 		rc = add_macvlan(b, v, on);
@@ -175,12 +178,14 @@ static int add_vrrp(struct build *b, const struct config_vrrp *v)
 
 		if (v->addresses.v[n].family != AF_INET)
 			return refuse(b, -EAFNOSUPPORT,
-				"vrrp %s: virtual addresses must be IPv4; remove the IPv6 address", v->name);
+				"vrrp %s: virtual addresses must be IPv4; remove the IPv6 address",
+				v->name);
 		a->on = on;
 		memcpy(a->link, on->name, sizeof(a->link));
 		memcpy(a->parent, v->interface, sizeof(a->parent));
 		a->prefix = v->addresses.v[n];
-		/* The parent has the subnet's route; a second one would send frames the wrong way. */
+		/* The parent has the subnet's route; a second one would send frames the wrong way.
+		 */
 		a->prefix.len = 32;
 		a->virt = true;
 		a->accept = v->accept;
@@ -217,8 +222,9 @@ static int check_twice(struct build *b)
 	qsort(v, d->n_addrs, sizeof(*v), by_host);
 	for (size_t i = 1; i < d->n_addrs; i++)
 		if (by_host(&v[i - 1], &v[i]) == 0)
-			return refuse(b, -EADDRINUSE, "interface %s: address %s is named twice; remove one",
-				v[i]->parent, config_prefix_to_str(&v[i]->prefix, text));
+			return refuse(b, -EADDRINUSE,
+				"interface %s: address %s is named twice; remove one", v[i]->parent,
+				config_prefix_to_str(&v[i]->prefix, text));
 	return 0;
 }
 
@@ -229,7 +235,7 @@ static struct config_prefix network_of(const struct config_prefix *p)
 	unsigned size = p->family == AF_INET ? 32 : 128;
 
 	for (unsigned bit = p->len; bit < size; bit++)
-		bytes[bit / 8] &= (uint8_t)~(0x80u >> (bit % 8));
+		bytes[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
 	return net;
 }
 
@@ -268,15 +274,19 @@ static int add_nat(struct build *b, const struct config_nat *n)
 		n->to == CONFIG_NAT_VIRTUAL ? first_virtual(d, n->interface) : &n->address;
 
 	if (!desired_link_find(d, n->interface))
-		return refuse(b, -ENODEV, "nat: interface %.15s is not configured; add an interface section",
+		return refuse(b, -ENODEV,
+			"nat: interface %.15s is not configured; add an interface section",
 			n->interface);
 	if (!to)
 		return refuse(b, -EADDRNOTAVAIL,
-			"nat: interface %s has no virtual address; add a vrrp section or name an address",
+			"nat: interface %s has no virtual address; add a vrrp section or name an "
+			"address",
 			n->interface);
 	if (to->family != AF_INET)
-		return refuse(b, -EAFNOSUPPORT, "nat: interface %s: only IPv4 is translated; name an IPv4 "
-						"address", n->interface);
+		return refuse(b, -EAFNOSUPPORT,
+			"nat: interface %s: only IPv4 is translated; name an IPv4 "
+			"address",
+			n->interface);
 	memcpy(s->link, n->interface, sizeof(s->link));
 	s->to = *to;
 	d->n_snats++;
@@ -369,8 +379,8 @@ static int allocate(struct build *b)
 	d->addrs = arena_array(d->arena, addrs + 1, sizeof(*d->addrs));
 	d->routes = arena_array(d->arena, cfg->n_routes + 1, sizeof(*d->routes));
 	d->snats = arena_array(d->arena, cfg->n_nats + 1, sizeof(*d->snats));
-	d->sysctls = arena_array(d->arena, links * SYSCTLS_PER_LINK + SYSCTLS_GLOBAL,
-		sizeof(*d->sysctls));
+	d->sysctls = arena_array(
+		d->arena, links * SYSCTLS_PER_LINK + SYSCTLS_GLOBAL, sizeof(*d->sysctls));
 	if (!d->links || !d->addrs || !d->routes || !d->snats || !d->sysctls)
 		return refuse(b, -ENOMEM, "configuration: too large for memory; make it smaller");
 	return 0;

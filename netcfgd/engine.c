@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The rounds (see engine.h). After each apply the kernel's notifications are taken in, which rtnetlink
- * and nfnetlink queue before they acknowledge, so the next plan is made from what really happened.
+ * The rounds (see engine.h). After each apply the kernel's notifications are taken in, which
+ * rtnetlink and nfnetlink queue before they acknowledge, so the next plan is made from what really
+ * happened.
  */
 #include "netcfgd/engine.h"
 
@@ -12,12 +13,12 @@
 
 #include "common/log.h"
 
-#define ROUNDS_MAX  32
-#define REPAIR_GAP  (5 * USEC_PER_MS)   /* between repairs: two daemons may fight over a setting */
-#define FOLLOW_GAP  (5 * USEC_PER_MS)   /* after a drop: the answer goes out first */
-#define FAILED_GAP  (25 * USEC_PER_MS)  /* the same while something is refused */
-#define RETRY_GAP   (1 * USEC_PER_SEC)  /* for what the kernel refused */
-#define URGENT_GAP  (10 * USEC_PER_MS)  /* for a virtual address that would not go */
+#define ROUNDS_MAX 32
+#define REPAIR_GAP (5 * USEC_PER_MS)  /* between repairs: two daemons may fight over a setting */
+#define FOLLOW_GAP (5 * USEC_PER_MS)  /* after a drop: the answer goes out first */
+#define FAILED_GAP (25 * USEC_PER_MS) /* the same while something is refused */
+#define RETRY_GAP  (1 * USEC_PER_SEC) /* for what the kernel refused */
+#define URGENT_GAP (10 * USEC_PER_MS) /* for a virtual address that would not go */
 
 int engine_init(struct engine *e, const struct engine_ops *ops, void *owner)
 {
@@ -101,7 +102,8 @@ static void report_missing(struct engine *e)
 		if (w->kind != LINK_OTHER || kernel_link_by_name(&e->k, w->name))
 			continue;
 		snprintf(text, sizeof(text),
-			"interface %s: there is none of this name; plug it in or correct the name", w->name);
+			"interface %s: there is none of this name; plug it in or correct the name",
+			w->name);
 		report(e, text);
 	}
 	for (size_t i = 0; i < e->d->n_sysctls && e->k.sysctls; i++) {
@@ -111,7 +113,8 @@ static void report_missing(struct engine *e)
 			(s->link[0] && !kernel_link_by_name(&e->k, s->link)))
 			continue;
 		snprintf(text, sizeof(text),
-			"kernel switch net/%s: cannot be read; check that its module is loaded", s->path);
+			"kernel switch net/%s: cannot be read; check that its module is loaded",
+			s->path);
 		report(e, text);
 	}
 }
@@ -295,7 +298,8 @@ struct lease_reply engine_query(const struct engine *e, usec_t now)
 	return lease_step(&copy, &ev, now).reply;
 }
 
-/* --- configuration ------------------------------------------------------------------------------ */
+/* --- configuration ------------------------------------------------------------------------------
+ */
 
 static int check_names(struct engine *e, const struct desired *d, char *why, size_t why_size)
 {
@@ -305,14 +309,16 @@ static int check_names(struct engine *e, const struct desired *d, char *why, siz
 
 		if (l && w->kind == LINK_MACVLAN && l->kind != LINK_MACVLAN) {
 			snprintf(why, why_size,
-				"interface %s: the name is taken by another kind of interface; remove that",
+				"interface %s: the name is taken by another kind of interface; "
+				"remove that",
 				w->name);
 			return -EEXIST;
 		}
 		l = w->virt ? kernel_link_by_name(&e->k, w->parent) : NULL;
 		if (l && !l->ether) {
 			snprintf(why, why_size,
-				"interface %s: not Ethernet, so there is no virtual MAC; set virtual-mac = false",
+				"interface %s: not Ethernet, so there is no virtual MAC; set "
+				"virtual-mac = false",
 				w->parent);
 			return -EMEDIUMTYPE;
 		}
@@ -330,7 +336,8 @@ static int build(const struct config *cfg, struct desired **ret, char *why, size
 	rc = firewall_digest(d);
 	if (rc) {
 		desired_free(d);
-		snprintf(why, why_size, "firewall: policy too large for memory; use fewer interfaces");
+		snprintf(why, why_size,
+			"firewall: policy too large for memory; use fewer interfaces");
 		return rc;
 	}
 	*ret = d;
@@ -377,8 +384,10 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	if (!rc && !old) {
 		rc = first_look(e);
 		if (rc)
-			snprintf(why, why_size, "kernel: its state cannot be read: %s; give netcfgd "
-						"CAP_NET_ADMIN", strerror(-rc));
+			snprintf(why, why_size,
+				"kernel: its state cannot be read: %s; give netcfgd "
+				"CAP_NET_ADMIN",
+				strerror(-rc));
 	}
 	if (!rc)
 		rc = sysctl_read_all(d, &e->k);
@@ -401,7 +410,8 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	return -EIO;
 }
 
-/* --- events --------------------------------------------------------------------------------------- */
+/* --- events
+ * --------------------------------------------------------------------------------------- */
 
 static void repair(struct engine *e, usec_t now)
 {
@@ -457,7 +467,8 @@ usec_t engine_due(const struct engine *e)
 	return e->retry_at < due ? e->retry_at : due;
 }
 
-/* --- for reports ------------------------------------------------------------------------------------ */
+/* --- for reports
+ * ------------------------------------------------------------------------------------ */
 
 const struct config_prefix *engine_primary(const struct engine *e, const struct kernel_link *l)
 {

@@ -33,10 +33,10 @@ struct engine {
 	struct desired *d; /* NULL until the first commit */
 	struct plan plan;
 	bool links_changed;
-	usec_t repair_at;   /* USEC_NEVER: nothing seen to repair */
-	usec_t repaired;    /* when we last looked */
-	usec_t follow_at;   /* a full round is due after a drop; USEC_NEVER: none */
-	usec_t retry_at;    /* something failed; USEC_NEVER: nothing did */
+	usec_t repair_at; /* USEC_NEVER: nothing seen to repair */
+	usec_t repaired;  /* when we last looked */
+	usec_t follow_at; /* a full round is due after a drop; USEC_NEVER: none */
+	usec_t retry_at;  /* something failed; USEC_NEVER: nothing did */
 	uint64_t operations, repairs, refreshes, failures;
 	usec_t last_take, last_drop; /* how long it took */
 	/* Digests of the errors of the last full round: what stays wrong is reported once. */

@@ -23,18 +23,19 @@
 
 #include "netcfgd/rule.h"
 
-#define BATCH_MAX     (4u << 20)
-#define MESSAGE_MAX   (32u << 10) /* room kept free for the next message */
-#define ELEMS_PER_MSG 256
-#define PROTO_VRRP    112
-#define ECHO_RATE     50 /* per second: strangers' pings */
-#define TYPE_IFNAME   41 /* nft(8)'s numbers of data types, for its listings only */
-#define TYPE_IPV4     7
-#define TYPE_NFPROTO  2
-#define HOST_KEYS       1
+#define BATCH_MAX	(4u << 20)
+#define MESSAGE_MAX	(32u << 10) /* room kept free for the next message */
+#define ELEMS_PER_MSG	256
+#define PROTO_VRRP	112
+#define ECHO_RATE	50 /* per second: strangers' pings */
+#define TYPE_IFNAME	41 /* nft(8)'s numbers of data types, for its listings only */
+#define TYPE_IPV4	7
+#define TYPE_NFPROTO	2
+#define HOST_KEYS	1
 #define BIG_ENDIAN_KEYS 2
 
-/* --- the batch --------------------------------------------------------------------------------- */
+/* --- the batch ---------------------------------------------------------------------------------
+ */
 
 void fw_batch_free(struct fw_batch *b)
 {
@@ -110,12 +111,14 @@ static struct nlmsghdr *last_message(const struct fw_batch *b)
 
 	while (at < b->len) {
 		last = at;
-		at += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)(b->buf + at))->nlmsg_len);
+		at += NLMSG_ALIGN(
+			((const struct nlmsghdr *)(const void *)(b->buf + at))->nlmsg_len);
 	}
 	return (struct nlmsghdr *)(void *)(b->buf + last);
 }
 
-/* --- objects ----------------------------------------------------------------------------------- */
+/* --- objects -----------------------------------------------------------------------------------
+ */
 
 static void table(struct fw_batch *b, uint16_t type, uint16_t flags, uint64_t hash)
 {
@@ -149,8 +152,8 @@ static int key_byteorder(struct nftnl_set *s, uint32_t order)
 	int rc = -1;
 
 	if (u && nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, order))
-		rc = nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
-			nftnl_udata_buf_len(u));
+		rc = nftnl_set_set_data(
+			s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u), nftnl_udata_buf_len(u));
 	if (u)
 		nftnl_udata_buf_free(u);
 	return rc;
@@ -261,13 +264,14 @@ static void rule_end_with(struct fw_batch *b, struct rule *r, uint32_t verdict)
 	rule_end(b, r);
 }
 
-/* --- sets of names ------------------------------------------------------------------------------ */
+/* --- sets of names ------------------------------------------------------------------------------
+ */
 
 #define ROLE_ANY 0
 
 static void names(struct fw_batch *b, const struct desired *d, const char *name, int role)
 {
-	char (*keys)[IFNAMSIZ] = calloc(d->n_links + 1, sizeof(*keys));
+	char(*keys)[IFNAMSIZ] = calloc(d->n_links + 1, sizeof(*keys));
 	size_t n = 0;
 
 	set(b, name, TYPE_IFNAME, IFNAMSIZ);
@@ -300,7 +304,8 @@ static void not_accepted(struct fw_batch *b, const struct desired *d)
 	free(keys);
 }
 
-/* --- the policy ---------------------------------------------------------------------------------- */
+/* --- the policy ----------------------------------------------------------------------------------
+ */
 
 /* The node's own talk with its peer must never fill or wait for the session table. */
 static void chain_raw(struct fw_batch *b, const char *name, uint32_t hook)
@@ -479,8 +484,8 @@ static void chain_nat(struct fw_batch *b, const struct desired *d)
 	}
 }
 
-static int build(const struct desired *d, bool open, uint64_t hash, uint32_t seq,
-	struct fw_batch *ret)
+static int build(
+	const struct desired *d, bool open, uint64_t hash, uint32_t seq, struct fw_batch *ret)
 {
 	struct fw_batch b;
 	int rc;

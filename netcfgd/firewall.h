@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The policy as an nftables transaction: one table, "inet gatepair", owned by netcfgd. Built in memory
- * only (nft.c sends it). The gate is the set "gate" of the table: forwarding is dropped unless the
- * packet's family is in it, so that opening and closing is one tiny transaction, and an empty
- * set is the closed, safe state.
+ * The policy as an nftables transaction: one table, "inet gatepair", owned by netcfgd. Built in
+ * memory only (nft.c sends it). The gate is the set "gate" of the table: forwarding is dropped
+ * unless the packet's family is in it, so that opening and closing is one tiny transaction, and an
+ * empty set is the closed, safe state.
  */
 #ifndef GATEPAIR_NETCFGD_FIREWALL_H
 #define GATEPAIR_NETCFGD_FIREWALL_H
@@ -17,11 +17,11 @@
 struct fw_batch {
 	char *buf;
 	size_t len, cap;
-	uint32_t seq;   /* of the first message; counts up */
-	uint32_t next;  /* of the next message */
-	uint32_t last;  /* of the last one before BATCH_END: the one that is acknowledged */
+	uint32_t seq;	/* of the first message; counts up */
+	uint32_t next;	/* of the next message */
+	uint32_t last;	/* of the last one before BATCH_END: the one that is acknowledged */
 	uint32_t rules; /* in it */
-	bool bad;       /* out of memory, or too large */
+	bool bad;	/* out of memory, or too large */
 };
 
 void fw_batch_free(struct fw_batch *b);

@@ -11,10 +11,10 @@
 #include "common/log.h"
 
 /* An envelope holds 64 KiB: of a very large configuration the status shows a part. */
-#define STATUS_LINKS     256
-#define STATUS_VIRTUALS  512
+#define STATUS_LINKS	 256
+#define STATUS_VIRTUALS	 512
 #define STATUS_ADDRESSES 16
-#define STATUS_COUNTERS  5
+#define STATUS_COUNTERS	 5
 
 static char *no_text(void)
 {
@@ -23,7 +23,8 @@ static char *no_text(void)
 	return empty;
 }
 
-/* --- lease ------------------------------------------------------------------------------------------- */
+/* --- lease
+ * ------------------------------------------------------------------------------------------- */
 
 static const char *check_lease(const Gp__Envelope *e)
 {
@@ -101,7 +102,8 @@ static void on_lease(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	netcfgd_rearm(n);
 }
 
-/* --- links --------------------------------------------------------------------------------------------- */
+/* --- links
+ * --------------------------------------------------------------------------------------------- */
 
 static struct link_told link_now(const struct netcfgd *n, const char *name)
 {
@@ -154,7 +156,8 @@ void netcfgd_tell_links(struct netcfgd *n)
 	for (size_t i = 0; i < d->n_links; i++) {
 		struct link_told now = link_now(n, d->links[i].name);
 
-		if (d->links[i].virt || (!n->tell_all && memcmp(&now, &n->told[i], sizeof(now)) == 0))
+		if (d->links[i].virt ||
+			(!n->tell_all && memcmp(&now, &n->told[i], sizeof(now)) == 0))
 			continue;
 		if (!n->tell_all && n->told[i].carrier != now.carrier)
 			log_notice("interface=%s carrier=%d", d->links[i].name, now.carrier);
@@ -183,7 +186,8 @@ const struct ipc_rule netcfgd_rules[] = {
 };
 const size_t netcfgd_n_rules = sizeof(netcfgd_rules) / sizeof(netcfgd_rules[0]);
 
-/* --- status ------------------------------------------------------------------------------------------ */
+/* --- status
+ * ------------------------------------------------------------------------------------------ */
 
 static char *role_name(enum config_role role)
 {
@@ -192,8 +196,8 @@ static char *role_name(enum config_role role)
 	return names[role >= CONFIG_ROLE_MGMT && role <= CONFIG_ROLE_HA ? role : 0];
 }
 
-static void status_addresses(const struct kernel_link *l, Gp__NetcfgdLink *out,
-	struct arena *scratch)
+static void status_addresses(
+	const struct kernel_link *l, Gp__NetcfgdLink *out, struct arena *scratch)
 {
 	size_t n = l->n_addrs < STATUS_ADDRESSES ? l->n_addrs : STATUS_ADDRESSES;
 	char text[CONFIG_PREFIX_STRLEN];
@@ -260,8 +264,8 @@ static void status_counters(const struct engine *e, Gp__Status *st, struct arena
 {
 	static char names[STATUS_COUNTERS][24] = {"kernel_refusals", "lifetime_refreshes",
 		"last_take_us", "last_drop_us", "firewall_rules"};
-	const uint64_t values[STATUS_COUNTERS] = {e->failures, e->refreshes,
-		(uint64_t)e->last_take, (uint64_t)e->last_drop, e->k.fw.rules};
+	const uint64_t values[STATUS_COUNTERS] = {e->failures, e->refreshes, (uint64_t)e->last_take,
+		(uint64_t)e->last_drop, e->k.fw.rules};
 	Gp__Counter *counters = arena_array(scratch, STATUS_COUNTERS, sizeof(*counters));
 
 	st->counters = arena_array(scratch, STATUS_COUNTERS, sizeof(*st->counters));

@@ -17,7 +17,7 @@ void kernel_fini(struct kernel *k)
 {
 	struct kernel_link *l, *tmp;
 
-	HASH_ITER(by_index, k->by_index, l, tmp)
+	HASH_ITER (by_index, k->by_index, l, tmp)
 		kernel_link_remove(k, l->index);
 	free(k->routes);
 	free(k->sysctls);
@@ -141,14 +141,14 @@ static struct kernel_addr *addr_find(const struct kernel_link *l, const struct c
 	return NULL;
 }
 
-const struct kernel_addr *kernel_addr_find(const struct kernel_link *l,
-	const struct config_prefix *p)
+const struct kernel_addr *kernel_addr_find(
+	const struct kernel_link *l, const struct config_prefix *p)
 {
 	return addr_find(l, p);
 }
 
-const struct kernel_addr *kernel_host_find(const struct kernel_link *l,
-	const struct config_prefix *p)
+const struct kernel_addr *kernel_host_find(
+	const struct kernel_link *l, const struct config_prefix *p)
 {
 	for (size_t i = 0; i < l->n_addrs; i++)
 		if (prefix_same_host(&l->addrs[i].prefix, p))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the kernel has: netcfgd's picture of links, addresses, routes, kernel switches and its nftables
- * table. Plain data without I/O; observe.c and nft.c keep it current from netlink, reconcile.c
- * compares it with what is desired, tests build it by hand.
+ * What the kernel has: netcfgd's picture of links, addresses, routes, kernel switches and its
+ * nftables table. Plain data without I/O; observe.c and nft.c keep it current from netlink,
+ * reconcile.c compares it with what is desired, tests build it by hand.
  */
 #ifndef GATEPAIR_NETCFGD_KERNEL_H
 #define GATEPAIR_NETCFGD_KERNEL_H
@@ -17,8 +17,8 @@
 #define KERNEL_MAX_LINKS  8192
 #define KERNEL_MAX_ADDRS  4096 /* per link */
 #define KERNEL_MAX_ROUTES 4096 /* ours */
-#define KERNEL_MAC_LEN    6
-#define SYSCTL_UNKNOWN    INT32_MIN /* not read, or there is no such file */
+#define KERNEL_MAC_LEN	  6
+#define SYSCTL_UNKNOWN	  INT32_MIN /* not read, or there is no such file */
 
 enum link_kind { LINK_OTHER = 0, LINK_VLAN, LINK_MACVLAN };
 
@@ -49,8 +49,8 @@ struct kernel_route {
 };
 
 struct kernel_firewall {
-	bool present;   /* our table is there */
-	uint64_t hash;  /* of the ruleset it was written from; 0: none */
+	bool present;	/* our table is there */
+	uint64_t hash;	/* of the ruleset it was written from; 0: none */
 	uint32_t rules; /* counted */
 	bool gate_open;
 	bool stale; /* somebody else changed it */
@@ -78,11 +78,11 @@ void kernel_link_remove(struct kernel *k, uint32_t index);
 int kernel_addr_put(struct kernel *k, uint32_t index, const struct kernel_addr *a)
 	__attribute__((warn_unused_result));
 void kernel_addr_remove(struct kernel *k, uint32_t index, const struct config_prefix *p);
-const struct kernel_addr *kernel_addr_find(const struct kernel_link *l,
-	const struct config_prefix *p);
+const struct kernel_addr *kernel_addr_find(
+	const struct kernel_link *l, const struct config_prefix *p);
 /* The same address whatever its prefix length. */
-const struct kernel_addr *kernel_host_find(const struct kernel_link *l,
-	const struct config_prefix *p);
+const struct kernel_addr *kernel_host_find(
+	const struct kernel_link *l, const struct config_prefix *p);
 
 int kernel_route_put(struct kernel *k, const struct kernel_route *r)
 	__attribute__((warn_unused_result));

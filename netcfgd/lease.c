@@ -43,8 +43,8 @@ static void drop(struct lease *l, struct lease_out *out, const char *why)
 	out->why = why;
 }
 
-static void on_acquire(struct lease *l, const struct lease_event *ev, usec_t now,
-	struct lease_out *out)
+static void on_acquire(
+	struct lease *l, const struct lease_event *ev, usec_t now, struct lease_out *out)
 {
 	if (ev->term == 0 || ev->term < l->newest) {
 		out->reply.result = LEASE_RES_STALE_TERM;
@@ -58,8 +58,8 @@ static void on_acquire(struct lease *l, const struct lease_event *ev, usec_t now
 	out->action = LEASE_ACT_TAKE;
 }
 
-static void on_renew(struct lease *l, const struct lease_event *ev, usec_t now,
-	struct lease_out *out)
+static void on_renew(
+	struct lease *l, const struct lease_event *ev, usec_t now, struct lease_out *out)
 {
 	if (ev->term == 0 || ev->term < l->newest) {
 		out->reply.result = LEASE_RES_STALE_TERM;

@@ -112,7 +112,8 @@ static void warn_dhcp(const struct config *cfg)
 		const struct config_interface *c = &cfg->interfaces[i];
 
 		if (c->dhcp || c->dhcp_server)
-			log_warn("interface %s: %s is not served by this version; give it a static address",
+			log_warn("interface %s: %s is not served by this version; give it a static "
+				 "address",
 				c->name, c->dhcp ? "dhcp" : "dhcp-server");
 	}
 }

@@ -3,12 +3,17 @@
 netcfgd_LEASE := netcfgd/lease.c
 netcfgd_PURE := netcfgd/lease.c netcfgd/kernel.c netcfgd/desired.c netcfgd/reconcile.c
 netcfgd_FIREWALL := netcfgd/rule.c netcfgd/firewall.c
+netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
+	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 
 PROGRAMS += netcfgd
-netcfgd_SRCS := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
-	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c netcfgd/ipc.c netcfgd/main.c
+netcfgd_SRCS := $(netcfgd_ENGINE) netcfgd/ipc.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 
-UNIT_TESTS += test_lease test_reconcile
+UNIT_TESTS += test_lease test_reconcile test_firewall test_engine
 test_lease_SRCS := $(netcfgd_LEASE)
 test_reconcile_SRCS := $(netcfgd_PURE)
+test_firewall_SRCS := netcfgd/kernel.c netcfgd/desired.c $(netcfgd_FIREWALL)
+test_firewall_PKGS := libnftnl libmnl
+test_engine_SRCS := $(netcfgd_ENGINE)
+test_engine_PKGS := libnftnl libmnl

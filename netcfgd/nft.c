@@ -20,7 +20,7 @@
 #include "netcfgd/firewall.h"
 
 #define EVENTS_PER_DRAIN 4096
-#define DUMP_TRIES       5
+#define DUMP_TRIES	 5
 
 int nft_init(struct nft *n, struct kernel_firewall *fw)
 {
@@ -62,8 +62,8 @@ static void ignore_message(const struct nlmsghdr *nlh, void *arg)
 void nft_load_conntrack(struct nft *n)
 {
 	char buf[64] __attribute__((aligned(8))) = {0};
-	struct nlmsghdr *nlh = request(buf,
-		NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS_CPU, AF_UNSPEC);
+	struct nlmsghdr *nlh =
+		request(buf, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS_CPU, AF_UNSPEC);
 
 	/* The answer does not matter: asking is what loads the module. Its absence shows when the
 	 * switches are read. */
@@ -94,8 +94,9 @@ static bool in_our_table(const struct nlmsghdr *nlh)
 {
 	const char *name = "";
 
-	return is_ours(nlh) && mnl_attr_parse(nlh, sizeof(struct nfgenmsg), table_attr, &name) >= 0 &&
-		strcmp(name, FIREWALL_TABLE) == 0;
+	return is_ours(nlh) &&
+	       mnl_attr_parse(nlh, sizeof(struct nfgenmsg), table_attr, &name) >= 0 &&
+	       strcmp(name, FIREWALL_TABLE) == 0;
 }
 
 /* What a series of dumps finds. */
@@ -154,8 +155,8 @@ static void on_gate(const struct nlmsghdr *nlh, void *arg)
 static int dump(struct nft *n, uint16_t type, struct look *look)
 {
 	char buf[256] __attribute__((aligned(8))) = {0};
-	struct nlmsghdr *nlh = request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
-		NFPROTO_INET);
+	struct nlmsghdr *nlh =
+		request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), NFPROTO_INET);
 
 	switch (type) {
 	case NFT_MSG_GETRULE:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nfnetlink: sends the firewall's transactions, finds out what is there, and hears when anybody else
- * changes our table.
+ * nfnetlink: sends the firewall's transactions, finds out what is there, and hears when anybody
+ * else changes our table.
  */
 #ifndef GATEPAIR_NETCFGD_NFT_H
 #define GATEPAIR_NETCFGD_NFT_H
@@ -12,7 +12,7 @@
 struct nft {
 	struct nl request, events;
 	struct kernel_firewall *fw; /* kept current */
-	bool foreign;               /* while draining: a change by someone else was seen */
+	bool foreign;		    /* while draining: a change by someone else was seen */
 };
 
 int nft_init(struct nft *n, struct kernel_firewall *fw) __attribute__((warn_unused_result));

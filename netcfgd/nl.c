@@ -62,7 +62,8 @@ int nl_open(struct nl *n, int protocol)
 	rc = enable(n->fd, NETLINK_CAP_ACK);
 	if (!rc)
 		rc = enable(n->fd, NETLINK_EXT_ACK);
-	/* Routing tables can be large: let the kernel filter dumps. nfnetlink knows nothing of it. */
+	/* Routing tables can be large: let the kernel filter dumps. nfnetlink knows nothing of it.
+	 */
 	if (!rc && protocol == NETLINK_ROUTE)
 		rc = enable(n->fd, NETLINK_GET_STRICT_CHK);
 	if (!rc && setsockopt(n->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
@@ -114,7 +115,8 @@ static int receive(struct nl *n, size_t *ret_len)
 	ssize_t got;
 
 	do {
-		got = recvfrom(n->fd, rx, sizeof(rx), MSG_TRUNC, (struct sockaddr *)&from, &from_len);
+		got = recvfrom(
+			n->fd, rx, sizeof(rx), MSG_TRUNC, (struct sockaddr *)&from, &from_len);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
@@ -145,8 +147,8 @@ struct dump {
 	int err;
 };
 
-static void dump_datagram(struct dump *d, size_t len,
-	void (*on_message)(const struct nlmsghdr *, void *), void *arg)
+static void dump_datagram(
+	struct dump *d, size_t len, void (*on_message)(const struct nlmsghdr *, void *), void *arg)
 {
 	int left = (int)len;
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define EVENTS_PER_DRAIN 4096
-#define DUMP_TRIES       5
+#define DUMP_TRIES	 5
 
 /* Attributes up to MAX of one level, the last of each type wins; others are ignored. */
 struct attrs {
@@ -46,7 +46,8 @@ static struct attrs attrs_nested(const struct nlattr *nest)
 
 static uint32_t u32_of(const struct nlattr *attr)
 {
-	return attr && mnl_attr_get_payload_len(attr) >= sizeof(uint32_t) ? mnl_attr_get_u32(attr) : 0;
+	return attr && mnl_attr_get_payload_len(attr) >= sizeof(uint32_t) ? mnl_attr_get_u32(attr)
+									  : 0;
 }
 
 static uint8_t u8_of(const struct nlattr *attr)
@@ -59,7 +60,7 @@ static bool string_is(const struct nlattr *attr, const char *s)
 	size_t n = strlen(s);
 
 	return attr && mnl_attr_get_payload_len(attr) >= n &&
-		strncmp(mnl_attr_get_str(attr), s, n + 1) == 0;
+	       strncmp(mnl_attr_get_str(attr), s, n + 1) == 0;
 }
 
 static bool prefix_of(int family, uint8_t len, const struct nlattr *attr, struct config_prefix *p)
@@ -173,8 +174,8 @@ static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 		}
 		return;
 	}
-	if (!prefix_of(rt->rtm_family, rt->rtm_family == AF_INET ? 32 : 128, a.v[RTA_GATEWAY],
-		    &r.via))
+	if (!prefix_of(
+		    rt->rtm_family, rt->rtm_family == AF_INET ? 32 : 128, a.v[RTA_GATEWAY], &r.via))
 		return;
 	o->changed |= OBSERVE_ROUTE;
 	rc = kernel_route_put(o->k, &r);
@@ -184,8 +185,8 @@ static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 
 static void on_message(const struct nlmsghdr *nlh, void *arg)
 {
-	static const size_t size[] = {sizeof(struct ifinfomsg), sizeof(struct ifaddrmsg),
-		sizeof(struct rtmsg)};
+	static const size_t size[] = {
+		sizeof(struct ifinfomsg), sizeof(struct ifaddrmsg), sizeof(struct rtmsg)};
 	unsigned kind = nlh->nlmsg_type >= RTM_BASE ? (nlh->nlmsg_type - RTM_BASE) / 4u : 3;
 
 	if (kind > 2 || mnl_nlmsg_get_payload_len(nlh) < size[kind])
@@ -214,7 +215,8 @@ int observe_init(struct observe *o, struct nl *request, struct kernel *k)
 		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
 
 	*o = (struct observe){.request = request, .k = k, .events.fd = -1};
-	return nl_open_events(&o->events, NETLINK_ROUTE, groups, sizeof(groups) / sizeof(groups[0]));
+	return nl_open_events(
+		&o->events, NETLINK_ROUTE, groups, sizeof(groups) / sizeof(groups[0]));
 }
 
 void observe_fini(struct observe *o)
@@ -271,7 +273,7 @@ static void forget_links(struct kernel *k)
 {
 	struct kernel_link *l, *tmp;
 
-	HASH_ITER(by_index, k->by_index, l, tmp)
+	HASH_ITER (by_index, k->by_index, l, tmp)
 		kernel_link_remove(k, l->index);
 }
 

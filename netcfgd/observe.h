@@ -11,10 +11,10 @@
 
 /* How routes, addresses and vlans of ours are told from others'. */
 #define OBSERVE_PROTOCOL 77
-#define OBSERVE_ALIAS    "gatepair"
+#define OBSERVE_ALIAS	 "gatepair"
 
 enum observe_change {
-	OBSERVE_LINK = 1 << 0,  /* a link appeared, went, or changed state */
+	OBSERVE_LINK = 1 << 0, /* a link appeared, went, or changed state */
 	OBSERVE_ADDR = 1 << 1,
 	OBSERVE_ROUTE = 1 << 2, /* our routes were read again */
 	OBSERVE_NEW_LINK = 1 << 3,
@@ -24,9 +24,9 @@ struct observe {
 	struct nl *request; /* shared with apply */
 	struct nl events;
 	struct kernel *k;
-	unsigned changed;   /* since the last drain */
-	bool routes_stale;  /* the kernel drops routes without a word when links or addresses go */
-	int err;            /* first of a message, e.g. -ENOMEM */
+	unsigned changed;  /* since the last drain */
+	bool routes_stale; /* the kernel drops routes without a word when links or addresses go */
+	int err;	   /* first of a message, e.g. -ENOMEM */
 };
 
 int observe_init(struct observe *o, struct nl *request, struct kernel *k)

@@ -74,7 +74,7 @@ static bool firewall_right(const struct ctx *c)
 	const struct kernel_firewall *fw = &c->k->fw;
 
 	return fw->present && !fw->stale && fw->hash == c->d->fw_hash &&
-		fw->rules == c->d->fw_rules;
+	       fw->rules == c->d->fw_rules;
 }
 
 static void close_gate(struct ctx *c)
@@ -129,8 +129,8 @@ static void forward_sysctls(struct ctx *c)
 }
 
 /* Is the link what is wanted, as far as it cannot be changed in place? */
-static bool link_right(const struct ctx *c, const struct desired_link *w,
-	const struct kernel_link *l)
+static bool link_right(
+	const struct ctx *c, const struct desired_link *w, const struct kernel_link *l)
 {
 	const struct kernel_link *parent;
 
@@ -207,8 +207,8 @@ static void links_up(struct ctx *c)
 	}
 }
 
-static bool static_wanted(const struct desired *d, const struct kernel_link *l,
-	const struct config_prefix *p)
+static bool static_wanted(
+	const struct desired *d, const struct kernel_link *l, const struct config_prefix *p)
 {
 	for (size_t i = 0; i < d->n_static; i++)
 		if (d->addrs[i].prefix.len == p->len && strcmp(d->addrs[i].link, l->name) == 0 &&
@@ -232,8 +232,8 @@ static void del_addrs(struct ctx *c)
 }
 
 /* Up, or brought up earlier in this plan. */
-static bool will_be_up(const struct ctx *c, const struct desired_link *w,
-	const struct kernel_link *l)
+static bool will_be_up(
+	const struct ctx *c, const struct desired_link *w, const struct kernel_link *l)
 {
 	return !w->virt || l->up || (link_right(c, w, l) && switches_set(c, w));
 }
@@ -267,7 +267,7 @@ static void del_routes(struct ctx *c)
 
 		for (size_t n = 0; n < c->d->n_routes && !wanted; n++)
 			wanted = same_prefix(&c->d->routes[n].prefix, &r->prefix) &&
-				c->d->routes[n].metric == r->metric;
+				 c->d->routes[n].metric == r->metric;
 		if (!wanted)
 			add(c, OP_ROUTE_DEL, r->oif, (const char[IFNAMSIZ]){""})->route = *r;
 	}
@@ -395,8 +395,8 @@ bool reconcile_lease_clear(const struct desired *d, const struct kernel *k)
 	return true;
 }
 
-void reconcile_refresh(const struct desired *d, const struct kernel *k, size_t *from,
-	struct plan *plan)
+void reconcile_refresh(
+	const struct desired *d, const struct kernel *k, size_t *from, struct plan *plan)
 {
 	struct ctx c = {.d = d, .k = k, .held = true, .plan = plan};
 

@@ -67,7 +67,7 @@ bool reconcile_lease_complete(const struct desired *d, const struct kernel *k);
 bool reconcile_lease_clear(const struct desired *d, const struct kernel *k);
 /* Renews the lifetime of the virtual addresses that are up, from d->addrs[*from] on; *from moves
  * on past those that fitted into the plan. */
-void reconcile_refresh(const struct desired *d, const struct kernel *k, size_t *from,
-	struct plan *plan);
+void reconcile_refresh(
+	const struct desired *d, const struct kernel *k, size_t *from, struct plan *plan);
 
 #endif

@@ -42,7 +42,8 @@ static int32_t read_value(const char *path)
 		return SYSCTL_UNKNOWN;
 	errno = 0;
 	v = strtol(text, &end, 10);
-	return errno || end == text || v <= INT32_MIN || v > INT32_MAX ? SYSCTL_UNKNOWN : (int32_t)v;
+	return errno || end == text || v <= INT32_MIN || v > INT32_MAX ? SYSCTL_UNKNOWN
+								       : (int32_t)v;
 }
 
 static int write_value(const char *path, int32_t value)
@@ -100,8 +101,7 @@ unsigned sysctl_restore(struct sysctl *s, const struct desired *d)
 	struct sysctl_saved *saved, *tmp;
 	unsigned n = 0;
 
-	HASH_ITER(hh, s->saved, saved, tmp)
-	{
+	HASH_ITER (hh, s->saved, saved, tmp) {
 		if (asked_for(d, saved->path))
 			continue;
 		/* The interface may be gone, and the switch with it. */
@@ -117,8 +117,7 @@ void sysctl_fini(struct sysctl *s)
 {
 	struct sysctl_saved *saved, *tmp;
 
-	HASH_ITER(hh, s->saved, saved, tmp)
-	{
+	HASH_ITER (hh, s->saved, saved, tmp) {
 		HASH_DEL(s->saved, saved);
 		free(saved);
 	}

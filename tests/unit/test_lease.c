@@ -14,8 +14,8 @@
 
 #define MS USEC_PER_MS
 
-static struct lease_out step(struct lease *l, enum lease_event_kind kind, uint64_t term, usec_t ttl,
-	usec_t now)
+static struct lease_out step(
+	struct lease *l, enum lease_event_kind kind, uint64_t term, usec_t ttl, usec_t now)
 {
 	struct lease_event ev = {.kind = kind, .term = term, .ttl = ttl};
 
@@ -162,14 +162,13 @@ static void test_refresh(void **state)
 	(void)state;
 	step(&l, LEASE_EV_ACQUIRE, 2, 40 * MS, 0);
 	for (usec_t now = 10 * MS; now <= 10 * USEC_PER_SEC; now += 10 * MS)
-		refreshes +=
-			step(&l, LEASE_EV_RENEW, 2, 40 * MS, now).action == LEASE_ACT_REFRESH;
+		refreshes += step(&l, LEASE_EV_RENEW, 2, 40 * MS, now).action == LEASE_ACT_REFRESH;
 	assert_int_equal(refreshes, 10);
 	/* A long lease is refreshed by the timer alone. */
 	step(&l, LEASE_EV_RENEW, 2, 60 * USEC_PER_SEC, 10 * USEC_PER_SEC + 1);
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(step(&l, LEASE_EV_TICK, 0, 0, lease_due(&l)).action,
-			LEASE_ACT_REFRESH);
+		assert_int_equal(
+			step(&l, LEASE_EV_TICK, 0, 0, lease_due(&l)).action, LEASE_ACT_REFRESH);
 	assert_true(l.held);
 }
 
@@ -200,7 +199,7 @@ static void check_step(const struct lease *before, const struct lease *l,
 	/* Only a request extends it, and none of an old term. */
 	if (l->held && before->held && l->until > before->until)
 		assert_true((ev->kind == LEASE_EV_ACQUIRE || ev->kind == LEASE_EV_RENEW) &&
-			ev->term >= before->newest);
+			    ev->term >= before->newest);
 	if (before->held && now >= before->until && ev->kind != LEASE_EV_ACQUIRE)
 		assert_false(l->held && ev->kind != LEASE_EV_ADOPT);
 }

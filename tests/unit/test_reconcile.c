@@ -17,9 +17,10 @@
 #include "netcfgd/reconcile.h"
 
 #define MAX_ROUNDS 8
-#define N_IFS      6
+#define N_IFS	   6
 
-/* --- a generated world -------------------------------------------------------------------------- */
+/* --- a generated world --------------------------------------------------------------------------
+ */
 
 struct world {
 	struct config cfg;
@@ -60,8 +61,8 @@ static struct config_prefixes prefixes(struct world *w, size_t n, unsigned net, 
 
 static void generate_config(struct world *w)
 {
-	static const enum config_role roles[] = {CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA,
-		CONFIG_ROLE_MGMT};
+	static const enum config_role roles[] = {
+		CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA, CONFIG_ROLE_MGMT};
 	long vrrps = pick(5);
 
 	desired_free(w->d);
@@ -127,11 +128,13 @@ static void new_desired(struct world *w)
 	}
 }
 
-/* --- the model of a kernel ------------------------------------------------------------------------ */
+/* --- the model of a kernel
+ * ------------------------------------------------------------------------ */
 
 static struct kernel_link *model_link(struct world *w, const char *name)
 {
-	struct kernel_link attrs = {.index = w->next_index++, .mtu = 1500, .carrier = true, .ether = true};
+	struct kernel_link attrs = {
+		.index = w->next_index++, .mtu = 1500, .carrier = true, .ether = true};
 	struct kernel_link *l;
 
 	memcpy(attrs.name, name, strlen(name) + 1);
@@ -165,8 +168,7 @@ static void model_link_del(struct world *w, uint32_t index)
 
 	while (again) {
 		again = false;
-		HASH_ITER(by_index, w->k.by_index, l, tmp)
-		{
+		HASH_ITER (by_index, w->k.by_index, l, tmp) {
 			if (l->parent == index && l->index != index) {
 				model_link_del(w, l->index);
 				again = true;
@@ -235,7 +237,8 @@ static void model_apply(struct world *w, const struct op *op)
 	}
 }
 
-/* --- what must hold ----------------------------------------------------------------------------------- */
+/* --- what must hold
+ * ----------------------------------------------------------------------------------- */
 
 static bool any_virtual(const struct world *w)
 {
@@ -257,7 +260,7 @@ static bool firewall_right(const struct world *w)
 	const struct kernel_firewall *fw = &w->k.fw;
 
 	return fw->present && !fw->stale && fw->hash == w->d->fw_hash &&
-		fw->rules == w->d->fw_rules;
+	       fw->rules == w->d->fw_rules;
 }
 
 static void check_link_op(const struct world *w, const struct op *op)
@@ -336,7 +339,8 @@ static void check_addresses(const struct world *w)
 
 			for (size_t n = 0; n < w->d->n_addrs && !wanted; n++)
 				wanted = strcmp(w->d->addrs[n].link, l->name) == 0 &&
-					config_prefix_equal(&w->d->addrs[n].prefix, &l->addrs[i].prefix);
+					 config_prefix_equal(
+						 &w->d->addrs[n].prefix, &l->addrs[i].prefix);
 			assert_true(wanted);
 		}
 	}
@@ -350,7 +354,7 @@ static void check_desired(const struct world *w)
 
 		if (!l) { /* a missing interface, and all on it */
 			assert_true(want->kind == LINK_OTHER ||
-				!kernel_link_by_name(&w->k, want->parent));
+				    !kernel_link_by_name(&w->k, want->parent));
 			continue;
 		}
 		assert_int_equal(l->kind, want->kind);
@@ -361,7 +365,7 @@ static void check_desired(const struct world *w)
 	check_addresses(w);
 	for (size_t i = 0; i < w->d->n_sysctls; i++)
 		assert_true(w->k.sysctls[i] == w->d->sysctls[i].value ||
-			w->k.sysctls[i] == SYSCTL_UNKNOWN);
+			    w->k.sysctls[i] == SYSCTL_UNKNOWN);
 	assert_true(firewall_right(w));
 	assert_int_equal(w->k.fw.gate_open, w->held);
 	for (const struct kernel_link *l = w->k.by_index; l; l = l->by_index.next)
@@ -369,7 +373,8 @@ static void check_desired(const struct world *w)
 			assert_non_null(desired_link_find(w->d, l->name));
 }
 
-/* --- runs ---------------------------------------------------------------------------------------------- */
+/* --- runs
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Strangers change things behind our back. */
 static void disturb(struct world *w)
@@ -377,8 +382,7 @@ static void disturb(struct world *w)
 	struct kernel_link *l, *tmp;
 	struct kernel_addr foreign = {.prefix = v4(172, 16, 0, (unsigned)pick(5), 24)};
 
-	HASH_ITER(by_index, w->k.by_index, l, tmp)
-	{
+	HASH_ITER (by_index, w->k.by_index, l, tmp) {
 		if (l->n_addrs && !pick(3)) {
 			struct config_prefix p = l->addrs[pick((long)l->n_addrs)].prefix;
 
@@ -389,8 +393,7 @@ static void disturb(struct world *w)
 		if (!pick(5))
 			l->up = !l->up;
 	}
-	HASH_ITER(by_index, w->k.by_index, l, tmp)
-	{
+	HASH_ITER (by_index, w->k.by_index, l, tmp) {
 		if (l->kind != LINK_OTHER && !pick(4)) {
 			model_link_del(w, l->index);
 			break;
@@ -496,10 +499,11 @@ static void test_fast_path(void **state)
 	model_link(&w, "if0");
 	model_link(&w, "if1");
 	w.interfaces[0] = (struct config_interface){.name = "if0", .role = CONFIG_ROLE_LAN};
-	w.vrrps[0] = (struct config_vrrp){.name = "lan", .interface = "if0", .vrid = 7, .virtual_mac = true};
+	w.vrrps[0] = (struct config_vrrp){
+		.name = "lan", .interface = "if0", .vrid = 7, .virtual_mac = true};
 	w.vrrps[0].addresses = prefixes(&w, 10, 0, 100);
-	w.cfg = (struct config){.interfaces = w.interfaces, .n_interfaces = 1, .vrrps = w.vrrps,
-		.n_vrrps = 1};
+	w.cfg = (struct config){
+		.interfaces = w.interfaces, .n_interfaces = 1, .vrrps = w.vrrps, .n_vrrps = 1};
 	new_desired(&w);
 	settle(&w);
 	assert_true(reconcile_lease_clear(w.d, &w.k));
@@ -559,10 +563,11 @@ static void test_refusals(void **state)
 	w.interfaces[0] = (struct config_interface){.name = "if0", .role = CONFIG_ROLE_LAN};
 	w.interfaces[1] = (struct config_interface){.name = "if1", .role = CONFIG_ROLE_WAN};
 	w.interfaces[0].addresses = prefixes(&w, 1, 0, 100);
-	w.vrrps[0] = (struct config_vrrp){.name = "lan", .interface = "if0", .vrid = 7, .virtual_mac = true};
+	w.vrrps[0] = (struct config_vrrp){
+		.name = "lan", .interface = "if0", .vrid = 7, .virtual_mac = true};
 	w.vrrps[0].addresses = prefixes(&w, 1, 0, 100);
-	w.cfg = (struct config){.interfaces = w.interfaces, .n_interfaces = 2, .vrrps = w.vrrps,
-		.n_vrrps = 1};
+	w.cfg = (struct config){
+		.interfaces = w.interfaces, .n_interfaces = 2, .vrrps = w.vrrps, .n_vrrps = 1};
 	expect_refusal(&w.cfg, "named twice");
 	w.vrrps[0].addresses.v[0].family = AF_INET6;
 	expect_refusal(&w.cfg, "must be IPv4");

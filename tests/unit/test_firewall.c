@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The firewall's transactions as bytes: well-formed, complete, the same for the same policy and
+ * different for another. What the kernel makes of them is test_engine's business.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netcfgd/firewall.h"
+
+struct site {
+	struct config cfg;
+	struct config_interface interfaces[CONFIG_MAX_INTERFACES];
+	struct config_vrrp vrrp;
+	struct config_nat nat;
+	struct config_prefix virt;
+};
+
+static struct site site;
+
+static struct config_prefix v4(uint32_t host_order)
+{
+	return (struct config_prefix){.family = AF_INET, .len = 32, .v4.s_addr = htonl(host_order)};
+}
+
+static struct desired *desired_for(size_t interfaces)
+{
+	struct desired *d = NULL;
+	char why[256] = "";
+
+	memset(&site, 0, sizeof(site));
+	for (size_t i = 0; i < interfaces; i++) {
+		snprintf(site.interfaces[i].name, IFNAMSIZ, "if%zu", i);
+		site.interfaces[i].role = (enum config_role)(CONFIG_ROLE_MGMT + i % 4);
+	}
+	site.virt = v4(0x0a000001);
+	site.vrrp = (struct config_vrrp){.name = "wan",
+		.interface = "if2",
+		.vrid = 5,
+		.virtual_mac = true,
+		.accept = true,
+		.addresses = {&site.virt, 1}};
+	site.nat = (struct config_nat){.interface = "if2", .to = CONFIG_NAT_VIRTUAL};
+	site.cfg = (struct config){.interfaces = site.interfaces,
+		.n_interfaces = interfaces,
+		.vrrps = &site.vrrp,
+		.n_vrrps = 1,
+		.nats = &site.nat,
+		.n_nats = 1};
+	site.cfg.sync.present = true;
+	site.cfg.sync.local = v4(0xa9fe4d01);
+	site.cfg.sync.peer = v4(0xa9fe4d02);
+	site.cfg.sync.port = 3780;
+	assert_int_equal(desired_build(&site.cfg, &d, why, sizeof(why)), 0);
+	assert_int_equal(firewall_digest(d), 0);
+	return d;
+}
+
+struct counted {
+	unsigned messages, rules, chains, sets, elements, acks;
+	uint16_t first, last;
+};
+
+static struct counted walk(const struct fw_batch *b)
+{
+	struct counted c = {0};
+	struct nlmsghdr h;
+
+	for (size_t at = 0; at < b->len; at += NLMSG_ALIGN(h.nlmsg_len)) {
+		assert_true(b->len - at >= sizeof(h));
+		memcpy(&h, b->buf + at, sizeof(h));
+		assert_true(h.nlmsg_len >= sizeof(h) && h.nlmsg_len <= b->len - at);
+		assert_int_equal(h.nlmsg_seq, b->seq + c.messages);
+		c.first = c.messages ? c.first : h.nlmsg_type;
+		c.last = h.nlmsg_type;
+		c.messages++;
+		c.rules += h.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE);
+		c.chains += h.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN);
+		c.sets += h.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET);
+		c.elements += h.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM);
+		if (h.nlmsg_flags & NLM_F_ACK) {
+			c.acks++;
+			assert_int_equal(h.nlmsg_seq, b->last);
+		}
+	}
+	assert_int_equal(c.first, NFNL_MSG_BATCH_BEGIN);
+	assert_int_equal(c.last, NFNL_MSG_BATCH_END);
+	assert_int_equal(c.acks, 1);
+	return c;
+}
+
+static void test_whole_table(void **state)
+{
+	struct desired *d = desired_for(4);
+	struct fw_batch closed, open;
+	struct counted c;
+
+	(void)state;
+	assert_int_equal(firewall_build(d, false, 100, &closed), 0);
+	c = walk(&closed);
+	assert_int_equal(c.rules, d->fw_rules);
+	assert_int_equal(c.chains, 5);
+	assert_int_equal(c.sets, 7);
+	assert_int_equal(firewall_build(d, true, 100, &open), 0);
+	assert_int_equal(walk(&open).elements, c.elements + 1);
+	fw_batch_free(&closed);
+	fw_batch_free(&open);
+	desired_free(d);
+}
+
+static void test_gate(void **state)
+{
+	struct fw_batch b;
+
+	(void)state;
+	for (int open = 0; open < 2; open++) {
+		assert_int_equal(firewall_build_gate(open, 7, &b), 0);
+		assert_int_equal(walk(&b).messages, 3);
+		assert_true(b.len < 512);
+		fw_batch_free(&b);
+	}
+}
+
+static void test_digest(void **state)
+{
+	struct desired *a = desired_for(4), *b = desired_for(4), *c = desired_for(5);
+	struct desired *d;
+	char why[256];
+
+	(void)state;
+	assert_int_equal(a->fw_hash, b->fw_hash);
+	assert_int_not_equal(a->fw_hash, c->fw_hash);
+	site.cfg.n_interfaces = 4;
+	site.vrrp.accept = false;
+	assert_int_equal(desired_build(&site.cfg, &d, why, sizeof(why)), 0);
+	assert_int_equal(firewall_digest(d), 0);
+	assert_int_not_equal(a->fw_hash, d->fw_hash);
+	desired_free(a);
+	desired_free(b);
+	desired_free(c);
+	desired_free(d);
+}
+
+static void test_largest(void **state)
+{
+	struct desired *d = desired_for(CONFIG_MAX_INTERFACES);
+	struct fw_batch b;
+
+	(void)state;
+	assert_int_equal(firewall_build(d, true, 1, &b), 0);
+	walk(&b);
+	fw_batch_free(&b);
+	desired_free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole_table),
+		cmocka_unit_test(test_gate),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_largest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
