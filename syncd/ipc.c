@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "common/daemon.h"
 #include "common/log.h"
@@ -475,7 +476,10 @@ static void seal(struct syncd *s)
 	static const int extra[] = { SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_socket,
 		SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_recvmmsg, SYS_sendto,
 		SYS_recvfrom, SYS_getrandom, SYS_shutdown };
-	int r = sandbox_seal(extra, sizeof(extra) / sizeof(extra[0]));
+	int r;
+
+	tzset(); /* mbedTLS looks at certificate dates, and libc opens /etc/localtime at the first time */
+	r = sandbox_seal(extra, sizeof(extra) / sizeof(extra[0]));
 
 	if (r < 0)
 		daemon_error(s->daemon, "the system call filter cannot be set: %s", strerror(-r));
