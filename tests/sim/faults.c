@@ -37,7 +37,7 @@ void faults_power(struct world *w, struct node *n, usec_t off)
 {
 	faults_note(w, off);
 	node_power_cut(w, n);
-	world_schedule(w, w->now + off, EV_BOOT, n->id, 0, 0);
+	world_schedule(w, w->now + off, EV_BOOT, n->id, 0, n->outages);
 }
 
 static void tell(struct world *w, struct node *n, enum sim_proc p, enum msg_kind kind)

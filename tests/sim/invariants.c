@@ -168,6 +168,9 @@ static void check_sync(struct world *w)
 			!a->syncd.connected || a->syncd.conn != b->syncd.conn ||
 			!b->syncd.connected)
 			continue;
+		/* It does not know yet that its node is, or was, Active. */
+		if (node_holds(w, b) || !proc_running(b, PROC_SYNCD) || b->procs[PROC_SYNCD].n > 0)
+			continue;
 		if (a->kernel.overrun || a->syncd.overrun || ra->lost || !ra->peer_in_sync)
 			stale = !ra->peer_in_sync;
 		else

@@ -10,6 +10,7 @@
 
 #define CONNECT_EVERY (100 * MS)
 #define RETRANSMIT    (40 * MS)
+#define STREAM_UNREAD 64 /* frames in the receiver's buffer */
 
 void network_init(struct world *w)
 {
@@ -201,7 +202,7 @@ void stream_send(struct world *w, struct node *n, const struct msg *m)
 void stream_arrive(struct world *w, unsigned from)
 {
 	struct stream *s = &w->stream;
-	struct node *sender = &w->nodes[from];
+	struct node *sender = &w->nodes[from], *receiver = &w->nodes[!from];
 	struct frame_ref *f = &s->queue[from][s->head[from]];
 	unsigned loss = w->paths[PATH_HA].loss_pct;
 
@@ -212,6 +213,10 @@ void stream_arrive(struct world *w, unsigned from)
 		arm(w, from, f->ready);
 		return;
 	}
+	if (receiver->procs[PROC_SYNCD].n > STREAM_UNREAD) {
+		arm(w, from, w->now + 1 * MS); /* flow control */
+		return;
+	}
 	/* Lost or held up: TCP sends it again later, and everything behind it waits. */
 	if (!stream_passes(w) || (loss && world_below(w, 100) < loss)) {
 		arm(w, from, w->now + RETRANSMIT);
@@ -220,7 +225,7 @@ void stream_arrive(struct world *w, unsigned from)
 	s->head[from] = (s->head[from] + 1) % SIM_STREAM;
 	s->n[from]--;
 	if (s->open[!from])
-		proc_offer(w, &w->nodes[!from], PROC_SYNCD, &f->msg);
+		proc_offer(w, receiver, PROC_SYNCD, &f->msg);
 	if (s->n[from] > 0)
 		arm(w, from, s->queue[from][s->head[from]].ready);
 	if (s->open[from] && proc_running(sender, PROC_SYNCD))

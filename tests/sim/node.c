@@ -74,6 +74,7 @@ void node_power_cut(struct world *w, struct node *n)
 		return;
 	world_trace(w, n, "loses power");
 	n->power = false;
+	n->outages++;
 	for (unsigned p = 0; p < PROCS; p++)
 		proc_die(w, n, (enum sim_proc)p, false);
 	memset(&n->kernel, 0, sizeof(n->kernel));

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The supervisor in the simulation: the real policy, one per daemon, over virtual processes. An
- * orderly stop takes vrrpd down first, so that the role is handed over while the others still work.
+ * The supervisor in the simulation: the real policy, one per daemon, over virtual processes.
  */
 #include "tests/sim/sim.h"
 
 static void step(struct world *w, struct node *n, enum sim_proc p, enum policy_event ev);
-
-static bool others_alive(const struct node *n)
-{
-	for (unsigned p = 0; p < PROCS; p++)
-		if (p != PROC_SUPERVISOR && n->procs[p].alive)
-			return true;
-	return false;
-}
 
 static void tell_health(struct world *w, struct node *n, enum sim_proc p)
 {
@@ -51,17 +42,29 @@ static void step(struct world *w, struct node *n, enum sim_proc p, enum policy_e
 		supervisor_policy_step(&n->supervisor.policy[p], ev, node_now(w, n)));
 }
 
+/* One after the other, so that the role is handed over while the others still work. */
+static void stop_next(struct world *w, struct node *n)
+{
+	static const enum sim_proc order[] = { PROC_VRRPD, PROC_SYNCD, PROC_NETCFGD };
+
+	for (size_t i = 0; i < PROCS - 1; i++) {
+		struct policy *p = &n->supervisor.policy[order[i]];
+
+		if (p->state == POLICY_STOPPED)
+			continue;
+		if (p->state != POLICY_STOPPING)
+			step(w, n, order[i], POLICY_EV_STOP);
+		if (p->state != POLICY_STOPPED)
+			return;
+	}
+	proc_die(w, n, PROC_SUPERVISOR, true);
+}
+
 static void on_exited(struct world *w, struct node *n, enum sim_proc p)
 {
 	step(w, n, p, POLICY_EV_EXITED);
-	if (!n->supervisor.stopping)
-		return;
-	if (p == PROC_VRRPD) {
-		step(w, n, PROC_SYNCD, POLICY_EV_STOP);
-		step(w, n, PROC_NETCFGD, POLICY_EV_STOP);
-	}
-	if (!others_alive(n))
-		proc_die(w, n, PROC_SUPERVISOR, true);
+	if (n->supervisor.stopping)
+		stop_next(w, n);
 }
 
 static void on_ready(struct world *w, struct node *n, enum sim_proc p)
@@ -87,10 +90,7 @@ void supervisor_handle(struct world *w, struct node *n, const struct msg *m)
 	case MSG_STOP:
 		world_trace(w, n, "supervisor: orderly stop");
 		n->supervisor.stopping = true;
-		if (n->procs[PROC_VRRPD].alive)
-			step(w, n, PROC_VRRPD, POLICY_EV_STOP);
-		else
-			on_exited(w, n, PROC_VRRPD);
+		stop_next(w, n);
 		break;
 	default:
 		break;

@@ -292,6 +292,7 @@ struct supervisor_shell {
 struct node {
 	uint8_t id;
 	bool power;
+	uint32_t outages; /* an EV_BOOT belongs to one */
 	usec_t clock_offset;
 	struct kernel kernel;
 	struct process procs[PROCS];

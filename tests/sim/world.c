@@ -193,7 +193,8 @@ static void dispatch(struct world *w, const struct event *e)
 			proc_thaw(w, n, e->proc);
 		break;
 	case EV_BOOT:
-		node_boot(w, n);
+		if (n->outages == e->gen)
+			node_boot(w, n);
 		break;
 	case EV_LAUNCH:
 		node_launch(w, n);
