@@ -371,7 +371,7 @@ static void adopt(struct engine *e, usec_t now)
 {
 	struct lease_event ev = {.kind = LEASE_EV_ADOPT};
 
-	if (e->d->n_static < e->d->n_addrs && reconcile_lease_complete(e->d, &e->k))
+	if (reconcile_lease_complete(e->d, &e->k))
 		engine_lease(e, &ev, now);
 }
 

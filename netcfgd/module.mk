@@ -7,6 +7,7 @@ netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/obser
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 
 PROGRAMS += netcfgd
+MAN_PAGES += netcfgd/netcfgd.8
 netcfgd_SRCS := $(netcfgd_ENGINE) netcfgd/ipc.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 

@@ -367,9 +367,12 @@ bool reconcile_lease_complete(const struct desired *d, const struct kernel *k)
 	if (!k->fw.present || k->fw.stale || !k->fw.gate_open)
 		return false;
 	for (size_t i = d->n_static; i < d->n_addrs; i++) {
-		const struct kernel_link *l = kernel_link_by_name(k, d->addrs[i].link);
+		const struct desired_addr *a = &d->addrs[i];
+		const struct kernel_link *l = kernel_link_by_name(k, a->link);
 
-		if (!l || !l->up || !kernel_addr_find(l, &d->addrs[i].prefix))
+		if (l && l->up && kernel_addr_find(l, &a->prefix))
+			continue;
+		if (kernel_link_by_name(k, a->parent))
 			return false;
 	}
 	return true;

@@ -61,7 +61,8 @@ enum reconcile_scope { RECONCILE_ALL, RECONCILE_LEASE };
 
 void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 	enum reconcile_scope scope, struct plan *plan);
-/* The gate open and all virtual addresses up. */
+/* The gate open and all virtual addresses up. An interface that is not there does not count: the
+ * node serves with what it has; whether it should is for the election to say. */
 bool reconcile_lease_complete(const struct desired *d, const struct kernel *k);
 /* No virtual address anywhere, the gate closed. */
 bool reconcile_lease_clear(const struct desired *d, const struct kernel *k);

@@ -39,7 +39,7 @@ static struct desired *desired_for(size_t interfaces)
 
 	memset(&site, 0, sizeof(site));
 	for (size_t i = 0; i < interfaces; i++) {
-		snprintf(site.interfaces[i].name, IFNAMSIZ, "if%zu", i);
+		snprintf(site.interfaces[i].name, IFNAMSIZ, "if%u", (unsigned)i);
 		site.interfaces[i].role = (enum config_role)(CONFIG_ROLE_MGMT + i % 4);
 	}
 	site.virt = v4(0x0a000001);

@@ -79,7 +79,7 @@ static void generate_config(struct world *w)
 		struct config_interface *c = &w->interfaces[i];
 
 		c->role = i < 2 ? roles[i] : roles[pick(4)];
-		snprintf(c->name, sizeof(c->name), "if%zu", i);
+		snprintf(c->name, sizeof(c->name), "if%u", (unsigned)i % 100);
 		c->addresses = prefixes(w, (size_t)pick(3), (unsigned)i, 2);
 		c->mtu = pick(3) ? 0 : 1400;
 		if (i == 4) {
