@@ -76,6 +76,10 @@ def stays(condition, seconds, what, show=None, every_s=0.05):
         time.sleep(every_s)
 
 
+class NotReady(Timeout):
+    """The pair as a whole does not come up, or not again."""
+
+
 class Gateway:
     def __init__(self, lab, number):
         self.lab, self.number, self.name = lab, number, f"gw{number}"
@@ -187,7 +191,8 @@ class Gateway:
         for source in (self.lab.options, self.lab.node_options[self.number], changes):
             for key, value in source.items():
                 options[key] = {**options.get(key, {}), **value} if isinstance(value, dict) else value
-        peer = self.lab.gateways[2 - self.number]
+        self.fingerprint()  # the config file refers to our key as well
+        peer = self.lab.other(self)
         self.write_config(gwconfig.render(self.number, peer.fingerprint(), **options))
 
     def write_config(self, text):
@@ -422,7 +427,10 @@ addr add {WAN_SERVER}/24 dev eth0
         return "; ".join(parts)
 
     def wait_ready(self, deadline_s=20):
-        wait(self.is_settled, deadline_s, "pair is ready for failover", self.describe, every_s=0.05)
+        try:
+            wait(self.is_settled, deadline_s, "pair is ready for failover", self.describe, every_s=0.05)
+        except Timeout as e:
+            raise NotReady(str(e)) from None
 
     def wait_role(self, gw, role, deadline_s=10):
         wait(lambda: gw.role() == role, deadline_s, f"{gw} is {role}", self.describe)
