@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "common/sanitizer.h"
+#include "vrrpd/keeper.h"
 #include "vrrpd/node.h"
 
 /* A page fault at the wrong moment is a missed heartbeat. Memory allocated later is locked as well
@@ -28,6 +29,11 @@ static void lock_memory(void)
 
 static int init(void *owner, struct daemon *d, uv_loop_t *loop)
 {
+	int r = keeper_start();
+
+	if (r < 0)
+		log_warn("cannot start the keeper of sockets: %s; a killed vrrpd may be noticed late",
+			strerror(-r));
 	lock_memory();
 	return node_init(owner, d, loop);
 }
