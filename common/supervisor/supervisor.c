@@ -19,6 +19,7 @@
 static const char *const stop_order[] = {"activated", "vrrpd", "syncd", "netcfgd"};
 
 static void step(struct child *ch, enum policy_event ev, usec_t now);
+static void settle(struct supervisor *sup, usec_t now);
 static void reload_act(struct supervisor *sup, enum reload_action action, usec_t now);
 
 static const char *name_of(const struct child *ch)
@@ -342,24 +343,68 @@ void supervisor_reload(struct supervisor *sup, struct requester by)
 
 /* --- life and death --------------------------------------------------------------------------- */
 
+static void forget_process(struct child *ch)
+{
+	ch->pid = 0;
+	ch->generation = 0;
+	ch->phase = CHILD_IDLE;
+	control_close(ch);
+	life_close(ch->life);
+	ch->life = NULL;
+}
+
+static void on_death(struct child *ch, usec_t now)
+{
+	struct supervisor *sup = ch->sup;
+
+	forget_process(ch);
+	step(ch, POLICY_EV_EXITED, now);
+	reload_act(sup, reload_step(&sup->reload, RELOAD_EV_DIED, index_of(ch), now), now);
+}
+
+/* It runs no code of its own any more, but the kernel is still closing its files: the successor
+ * can start. One that closed the pipe by itself is made to be dead. */
+static void on_gone(void *owner)
+{
+	struct child *ch = owner;
+	usec_t now = clock_now_us();
+
+	for (unsigned i = 0; i < SUPERVISOR_MAX_DYING && !ch->sup->stopping; i++) {
+		if (ch->dying[i] != 0)
+			continue;
+		kill(ch->pid, SIGKILL);
+		ch->dying[i] = ch->pid;
+		on_death(ch, now);
+		settle(ch->sup, now);
+		return;
+	}
+}
+
 static int start_child(struct child *ch, usec_t now)
 {
-	int fd, r = spawn_start(&ch->spawn, ch->listen_fd, &ch->pid, &fd);
+	struct spawned new;
+	int r = spawn_start(&ch->spawn, ch->listen_fd, &new);
 
 	if (r < 0) {
 		log_err("daemon=%s cannot be started: %s", name_of(ch), strerror(-r));
 		snprintf(ch->last_exit, sizeof(ch->last_exit), "not started");
 		return r;
 	}
+	ch->pid = new.pid;
 	ch->started = now;
 	ch->generation = 0;
 	ch->phase = CHILD_IDLE;
 	ch->refused = false;
-	r = control_open(ch, fd);
+	/* Only for those whose absence is noticed within milliseconds: the others' ports have to be
+	 * free again before their successors start. */
+	if (!ch->policy.real_time ||
+		life_watch(&ch->sup->loop, new.life, on_gone, ch, &ch->life) < 0)
+		close(new.life);
+	r = control_open(ch, new.control);
 	if (r < 0) {
 		/* Without a channel it stops by itself, which is its exit then. */
 		log_err("daemon=%s: control channel: %s", name_of(ch), strerror(-r));
-		close(fd);
+		close(new.control);
 		return 0;
 	}
 	catch_up(ch);
@@ -409,41 +454,50 @@ static void step(struct child *ch, enum policy_event ev, usec_t now)
 		tell_health(ch);
 }
 
-static void on_exit_of(struct child *ch, int status, usec_t now)
+static void note_exit(struct child *ch, int status)
 {
-	struct supervisor *sup = ch->sup;
-	pid_t pid = ch->pid;
-
-	ch->pid = 0;
-	ch->generation = 0;
-	ch->phase = CHILD_IDLE;
-	control_close(ch);
 	if (WIFSIGNALED(status))
 		snprintf(ch->last_exit, sizeof(ch->last_exit), "signal %d", WTERMSIG(status));
 	else
 		snprintf(ch->last_exit, sizeof(ch->last_exit), "exit %d", WEXITSTATUS(status));
-	step(ch, POLICY_EV_EXITED, now);
-	log_at(sup->stopping ? LOG_INFO : LOG_WARNING, "daemon=%s pid=%d ended: %s; now %s, pid=%d",
-		name_of(ch), pid, ch->last_exit, supervisor_policy_state_to_str(&ch->policy),
-		ch->pid);
-	reload_act(sup, reload_step(&sup->reload, RELOAD_EV_DIED, index_of(ch), now), now);
-	if (sup->stopping)
-		stop_next(sup, now);
+}
+
+static void log_exit(const struct child *ch, pid_t pid)
+{
+	log_at(ch->sup->stopping ? LOG_INFO : LOG_WARNING,
+		"daemon=%s pid=%d ended: %s; now %s, pid=%d", name_of(ch), pid, ch->last_exit,
+		supervisor_policy_state_to_str(&ch->policy), ch->pid);
+}
+
+static void reap(struct child *ch, usec_t now)
+{
+	pid_t pid = ch->pid;
+	int status;
+
+	for (unsigned i = 0; i < SUPERVISOR_MAX_DYING; i++) {
+		if (ch->dying[i] == 0 || waitpid(ch->dying[i], &status, WNOHANG) != ch->dying[i])
+			continue;
+		note_exit(ch, status);
+		log_exit(ch, ch->dying[i]);
+		ch->dying[i] = 0;
+	}
+	if (pid > 0 && waitpid(pid, &status, WNOHANG) == pid) {
+		note_exit(ch, status);
+		on_death(ch, now);
+		log_exit(ch, pid);
+	}
 }
 
 static void on_sigchld(uv_signal_t *handle, int signum)
 {
 	struct supervisor *sup = handle->data;
 	usec_t now = clock_now_us();
-	int status;
 
 	(void)signum;
-	for (unsigned i = 0; i < sup->n_children; i++) {
-		struct child *ch = &sup->children[i];
-
-		if (ch->pid > 0 && waitpid(ch->pid, &status, WNOHANG) == ch->pid)
-			on_exit_of(ch, status, now);
-	}
+	for (unsigned i = 0; i < sup->n_children; i++)
+		reap(&sup->children[i], now);
+	if (sup->stopping)
+		stop_next(sup, now);
 	settle(sup, now);
 }
 
