@@ -4,7 +4,7 @@ vrrpd_CORE := vrrpd/election.c vrrpd/elect_util.c vrrpd/elect_peer.c \
 
 PROGRAMS += vrrpd
 vrrpd_SRCS := $(vrrpd_CORE) vrrpd/packet.c vrrpd/beat.c vrrpd/announce.c vrrpd/report.c \
-	vrrpd/keeper.c vrrpd/socket.c vrrpd/setup.c vrrpd/node.c vrrpd/keeper.c vrrpd/ipc.c vrrpd/status.c vrrpd/main.c
+	vrrpd/keeper.c vrrpd/socket.c vrrpd/setup.c vrrpd/node.c vrrpd/ipc.c vrrpd/status.c vrrpd/main.c
 
 UNIT_TESTS += test_election test_packet test_beat
 test_election_SRCS := $(vrrpd_CORE)

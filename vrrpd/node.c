@@ -309,15 +309,9 @@ void node_key(struct node *n, const uint8_t key[BEAT_KEY_LEN])
 /* --- life ---------------------------------------------------------------------------------------- */
 int node_init(struct node *n, struct daemon *d, uv_loop_t *loop)
 {
-	int r;
-
 	n->d = d;
 	n->loop = loop;
 	sockets_init(&n->sockets, loop, on_frame, n);
-	r = keeper_start(&n->sockets.keeper);
-	if (r < 0)
-		log_warn("no keeper for the packet sockets: %s; a restart will be slow",
-			strerror(-r));
 	return timer_init(&n->timer, loop, on_timer, n);
 }
 

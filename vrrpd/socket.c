@@ -17,8 +17,6 @@
 #define MAX_PER_WAKEUP 64
 #define MAX_DRAIN      4096
 
-_Static_assert(ELECTION_MAX_LINKS * SOCKET_KINDS <= KEEPER_SLOTS, "a slot per socket");
-
 static const uint8_t beat_group[MAC_LEN] = { 0x03, 0x47, 0x50, 0x56, 0x42, 0x01 };
 static const uint8_t vrrp_group[MAC_LEN] = { 0x01, 0x00, 0x5e, 0x00, 0x00, 0x12 };
 
@@ -36,7 +34,6 @@ void sockets_init(struct sockets *s, uv_loop_t *loop,
 	void (*frame)(void *, size_t, enum socket_kind, const uint8_t *, size_t), void *owner)
 {
 	memset(s, 0, sizeof(*s));
-	s->keeper.fd = -1;
 	s->loop = loop;
 	s->frame = frame;
 	s->owner = owner;
@@ -133,11 +130,6 @@ static int setup(int fd, enum socket_kind kind, unsigned ifindex)
 	return bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
 }
 
-static size_t slot(const struct socket_tap *t)
-{
-	return t->port->link * SOCKET_KINDS + (size_t)t->kind;
-}
-
 static int open_tap(struct socket_tap *t)
 {
 	struct socket_port *p = t->port;
@@ -155,7 +147,6 @@ static int open_tap(struct socket_tap *t)
 	}
 	t->fd = fd;
 	t->poll.data = t;
-	keeper_hold(&p->all->keeper, slot(t), fd);
 	return uv_poll_start(&t->poll, UV_READABLE, on_readable);
 }
 
@@ -189,7 +180,6 @@ static void close_tap(struct socket_tap *t)
 	uv_close((uv_handle_t *)&t->poll, on_closed);
 	close(t->fd);
 	t->fd = -1;
-	keeper_drop(&t->port->all->keeper, slot(t));
 }
 
 void sockets_want(struct sockets *s, size_t link, bool beat, bool vrrp)

@@ -13,7 +13,6 @@
 #include <uv.h>
 
 #include "vrrpd/election.h"
-#include "vrrpd/keeper.h"
 #include "vrrpd/packet.h"
 
 #define SOCKET_FRAME_MAX 1514
@@ -46,11 +45,9 @@ struct sockets {
 	void *owner;
 	struct socket_port ports[ELECTION_MAX_LINKS];
 	size_t n;
-	struct keeper keeper;
 	uint64_t open_errors, send_errors, drained;
 };
 
-/* s->keeper is set by the caller. */
 void sockets_init(struct sockets *s, uv_loop_t *loop,
 	void (*frame)(void *, size_t, enum socket_kind, const uint8_t *, size_t), void *owner);
 /* What is needed on this link; interfaces appear with sockets_link(). */
