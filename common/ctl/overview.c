@@ -141,9 +141,12 @@ static void put_daemons(FILE *f, const struct overview *o)
 	for (size_t i = 0; i < s->n_children; i++) {
 		const Gp__SupervisorChild *c = s->children[i];
 
-		list_add(&l, "%s %s %s, %" PRIu64 " restarts%s%s", c->name, c->state,
-			screen_duration(c->uptime_ms * 1000, up), c->restarts,
-			c->last_exit[0] ? ", last exit " : "", c->last_exit);
+		screen_duration(c->uptime_ms * 1000, up);
+		if (c->restarts == 0)
+			list_add(&l, "%s %s %s", c->name, c->state, up);
+		else
+			list_add(&l, "%s %s %s (%" PRIu64 " restarts, %s)", c->name, c->state, up,
+				c->restarts, c->last_exit);
 	}
 	screen_put(f, "Daemons", 2, "%s", l.text);
 }
@@ -153,7 +156,7 @@ static void add_stage(struct list *l, bool has, uint64_t us, const char *what)
 	char t[SCREEN_DURATION_MAX];
 
 	if (has)
-		list_add(l, "%s %s", screen_duration(us, t), what);
+		list_add(l, "%s +%s", what, screen_duration(us, t));
 }
 
 static void put_transition(FILE *f, const Gp__VrrpdStatus *v)

@@ -1,6 +1,6 @@
 # supervisor: starts, watches, configures and stops the daemons.
 PROGRAMS += supervisor
-supervisor_SRCS := $(addprefix common/supervisor/,main.c supervisor.c policy.c reload.c spawn.c rundir.c \
+supervisor_SRCS := $(addprefix common/supervisor/,main.c supervisor.c rollout.c policy.c reload.c spawn.c rundir.c \
 	notify.c life.c ipc.c)
 
 UNIT_TESTS += test_policy

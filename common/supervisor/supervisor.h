@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The supervisor's state and what its files need of each other: supervisor.c decides and acts by
- * the two pure cores (policy, reload), ipc.c talks to the daemons and to the supervisor's clients.
+ * The supervisor's state and what its files need of each other: supervisor.c and rollout.c
+ * act by the two pure cores (policy, reload), ipc.c talks to the daemons and to the supervisor's
+ * clients.
  */
 #ifndef GATEPAIR_SUPERVISOR_H
 #define GATEPAIR_SUPERVISOR_H
@@ -78,15 +79,28 @@ struct supervisor {
 
 /* Children, config, rundir and sockets are set up; starts everything on the loop. */
 int supervisor_start(struct supervisor *sup) __attribute__((warn_unused_result));
-void supervisor_reload(struct supervisor *sup, struct requester by);
 void supervisor_restart(struct child *ch, struct requester by);
 struct child *supervisor_child(struct supervisor *sup, const char *name);
+const char *child_name(const struct child *ch);
+unsigned child_index(const struct child *ch);
+/* After every event: judges the state, sets the timer. */
+void supervisor_settle(struct supervisor *sup, usec_t now);
+/* To vrrpd, about another daemon. */
+void supervisor_tell_health(struct child *about);
 
 /* What a child said, or that its channel closed. */
-void supervisor_on_answer(struct child *ch, uint64_t id, bool ok, const char *text);
 void supervisor_on_ready(struct child *ch);
 void supervisor_on_status(struct child *ch);
 void supervisor_on_hangup(struct child *ch);
+
+/* --- rollout.c -------------------------------------------------------------------------------- */
+
+void supervisor_reload(struct supervisor *sup, struct requester by);
+/* To PREPARE or COMMIT. */
+void supervisor_on_answer(struct child *ch, uint64_t id, bool ok, const char *text);
+void rollout_catch_up(struct child *ch);
+void rollout_died(struct child *ch, usec_t now);
+void rollout_tick(struct supervisor *sup, usec_t now);
 
 /* --- ipc.c ------------------------------------------------------------------------------------ */
 
