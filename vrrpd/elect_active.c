@@ -435,17 +435,20 @@ static bool loses(const struct election *e, const struct election_event *ev)
 	       ntohl(e->links[e->cfg.instances[i].link].address.s_addr);
 }
 
-/* RFC 9568 section 6.4.3, (700)-(770). While the authenticated peer lives, beats decide, and a
- * stranger is answered but cannot move the role. */
+/* RFC 9568 section 6.4.3, (700)-(770). While the authenticated peer speaks, beats decide, and a
+ * stranger is answered but cannot move the role. A peer that only advertises (it restarted and has
+ * no key yet) is a router like any other. */
 void elect_active_advert(struct elect *x, const struct election_event *ev)
 {
 	struct election *e = x->e;
 	struct election_instance *in = &e->instances[ev->advert.instance];
+	struct election_times t = election_times(e);
 	bool alive = election_peer_alive(e), stranger = in->foreign_heard == x->now;
+	bool speaks = alive && x->now - e->peer.last_at <= t.silent + t.wait;
 
-	if (alive && !stranger)
+	if (speaks && !stranger)
 		return;
-	if (!alive && ev->advert.priority && loses(e, ev)) {
+	if (!(stranger ? alive : speaks) && ev->advert.priority && loses(e, ev)) {
 		step_down(x, "another router is Active with priority %u", ev->advert.priority);
 		return;
 	}
