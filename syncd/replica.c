@@ -213,6 +213,13 @@ static void stop_receiving(struct step *s)
 	r->marking = r->sweeping = r->in_sync = false;
 }
 
+/* What is refused here is missing here. */
+static void refuse_old_term(struct step *s)
+{
+	refuse(s, REPLICA_REFUSED_OLD_TERM);
+	stop_receiving(s);
+}
+
 /* Whether a Standby takes sync frames of this term from this peer. */
 static bool may_receive(struct step *s)
 {
@@ -221,7 +228,7 @@ static bool may_receive(struct step *s)
 	if (r->role == REPLICA_NONE)
 		refuse(s, REPLICA_REFUSED_NO_ROLE);
 	else if (s->ev->term < r->term)
-		refuse(s, REPLICA_REFUSED_OLD_TERM);
+		refuse_old_term(s);
 	else if (r->role == REPLICA_ACTIVE)
 		refuse(s, REPLICA_REFUSED_ACTIVE);
 	else if (r->peer_role != REPLICA_ACTIVE)
@@ -362,6 +369,9 @@ static void on_demote(struct step *s)
 	if (same || r->draining)
 		return;
 	r->progress_at = s->now;
+	/* An Active of an older term stops sending as soon as it hears of this. */
+	if (r->peer_role == REPLICA_ACTIVE && r->peer_term < r->term)
+		stop_receiving(s);
 	if (was_active && r->sending) {
 		/* The peer learns our new role when the old one's records are out. */
 		r->draining = true;
@@ -399,6 +409,21 @@ static void on_link_down(struct step *s)
 	stop_receiving(s);
 }
 
+/* A Standby does, unless it knows of a newer term; the next Active, which takes over from us, wants
+ * them to the end. Any other claim to be Active means that the role is not clear. */
+static bool peer_takes_records(const struct replica *r)
+{
+	switch (r->peer_role) {
+	case REPLICA_NONE:
+		return false;
+	case REPLICA_STANDBY:
+		return r->draining || r->peer_term <= r->send_term;
+	case REPLICA_ACTIVE:
+		return r->peer_handover && r->peer_term > r->send_term;
+	}
+	return false;
+}
+
 static void on_state(struct step *s)
 {
 	struct replica *r = s->r;
@@ -413,10 +438,7 @@ static void on_state(struct step *s)
 	} else if (!was_active) {
 		r->progress_at = s->now;
 	}
-	/* The next Active takes over from us and wants our records to the end; any other claim
-	 * to be Active means that the role is not clear. */
-	if (r->sending && r->peer_role != REPLICA_STANDBY &&
-		!(r->peer_role == REPLICA_ACTIVE && r->peer_handover && r->peer_term > r->send_term)) {
+	if (r->sending && !peer_takes_records(r)) {
 		bool draining = r->draining;
 
 		stop_sending(s);
