@@ -242,6 +242,7 @@ static void drop(struct engine *e, usec_t now)
 static void act(struct engine *e, struct lease_out *out, usec_t now)
 {
 	usec_t start = clock_now_us(), took;
+	struct lease_event ev = {0};
 
 	switch (out->action) {
 	case LEASE_ACT_NONE:
@@ -250,10 +251,12 @@ static void act(struct engine *e, struct lease_out *out, usec_t now)
 		refresh(e);
 		return;
 	case LEASE_ACT_TAKE:
-		if (!take(e, now)) {
-			struct lease_event failed = {.kind = LEASE_EV_TAKE_FAILED};
-
-			*out = lease_step(&e->lease, &failed, now);
+		if (take(e, now)) {
+			ev.kind = LEASE_EV_TAKEN;
+			out->reply = lease_step(&e->lease, &ev, clock_now_us()).reply;
+		} else {
+			ev.kind = LEASE_EV_TAKE_FAILED;
+			*out = lease_step(&e->lease, &ev, now);
 			drop(e, now);
 		}
 		break;

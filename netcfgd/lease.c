@@ -53,9 +53,19 @@ static void on_acquire(
 	if (!l->held || l->adopted || l->term != ev->term)
 		out->why = "acquired";
 	hold(l, ev->term, ev->ttl, now);
+	l->asked = now;
+	l->ttl = l->until - now;
 	/* Also when held: the answer promises that the addresses are up. A lapse in the same
 	 * instant needs no drop first. */
 	out->action = LEASE_ACT_TAKE;
+}
+
+/* The node waited for the kernel, and vrrpd for us: without this the lease could be over before
+ * the first renewal can arrive. */
+static void on_taken(struct lease *l, usec_t now)
+{
+	if (l->held && !l->adopted)
+		l->until = min_us(now, l->asked + LEASE_TAKE_MAX) + l->ttl;
 }
 
 static void on_renew(
@@ -114,7 +124,7 @@ struct lease_out lease_step(struct lease *l, const struct lease_event *ev, usec_
 {
 	struct lease_out out = {.action = LEASE_ACT_NONE, .reply = {.result = LEASE_RES_OK}};
 
-	if (l->held && now >= l->until) {
+	if (l->held && now >= l->until && ev->kind != LEASE_EV_TAKEN) {
 		l->lapses++;
 		drop(l, &out, "ran out");
 	}
@@ -136,6 +146,9 @@ struct lease_out lease_step(struct lease *l, const struct lease_event *ev, usec_
 	case LEASE_EV_ADOPT:
 		on_adopt(l, now, &out);
 		break;
+	case LEASE_EV_TAKEN:
+		on_taken(l, now);
+		break;
 	case LEASE_EV_TAKE_FAILED:
 		/* Whatever part of it succeeded must go again. */
 		drop(l, &out, "the kernel refused");
@@ -149,6 +162,6 @@ struct lease_out lease_step(struct lease *l, const struct lease_event *ev, usec_
 	out.reply.held = l->held;
 	out.reply.adopted = l->adopted;
 	out.reply.term = l->held ? l->term : l->newest;
-	out.reply.remaining = l->held ? l->until - now : 0;
+	out.reply.remaining = l->held && l->until > now ? l->until - now : 0;
 	return out;
 }

@@ -27,11 +27,13 @@
 
 enum lease_event_kind {
 	LEASE_EV_QUERY,
-	LEASE_EV_ACQUIRE,     /* term ≥ 1, ttl > 0 */
-	LEASE_EV_RENEW,	      /* term ≥ 1, ttl > 0 */
-	LEASE_EV_RELEASE,     /* term */
-	LEASE_EV_TICK,	      /* the timer; harmless at any time */
-	LEASE_EV_ADOPT,	      /* once, at start: the addresses are up and forwarding is open */
+	LEASE_EV_ACQUIRE, /* term ≥ 1, ttl > 0 */
+	LEASE_EV_RENEW,	  /* term ≥ 1, ttl > 0 */
+	LEASE_EV_RELEASE, /* term */
+	LEASE_EV_TICK,	  /* the timer; harmless at any time */
+	LEASE_EV_ADOPT,	  /* once, at start: the addresses are up and forwarding is open */
+	LEASE_EV_TAKEN,	  /* what LEASE_ACT_TAKE asked for is done: the ttl of the ACQUIRE counts
+			   * from now, for a kernel that was slow; needed only then */
 	LEASE_EV_TAKE_FAILED, /* the kernel refused what LEASE_ACT_TAKE asked for */
 	LEASE_EV_STOP,	      /* orderly stop of netcfgd */
 };

@@ -154,6 +154,32 @@ static void test_failures_and_stop(void **state)
 	assert_int_equal(o.action, LEASE_ACT_DROP);
 }
 
+/* A kernel that was slow to take the addresses must not cost the lease. */
+static void test_slow_take(void **state)
+{
+	struct lease l = fresh();
+	struct lease_out o;
+
+	(void)state;
+	step(&l, LEASE_EV_ACQUIRE, 2, 40 * MS, 0);
+	o = step(&l, LEASE_EV_TAKEN, 0, 0, 39 * MS);
+	assert_int_equal(o.action, LEASE_ACT_NONE);
+	assert_int_equal(o.reply.remaining, 40 * MS);
+	step(&l, LEASE_EV_ACQUIRE, 2, 40 * MS, 50 * MS);
+	step(&l, LEASE_EV_TAKEN, 0, 0, 95 * MS);
+	assert_true(l.held);
+	assert_int_equal(l.until, 135 * MS);
+	/* But there is an end to it. */
+	step(&l, LEASE_EV_ACQUIRE, 2, 40 * MS, 100 * MS);
+	step(&l, LEASE_EV_TAKEN, 0, 0, 900 * MS);
+	o = step(&l, LEASE_EV_TICK, 0, 0, 900 * MS);
+	assert_int_equal(o.action, LEASE_ACT_DROP);
+	assert_int_equal(l.lapses, 1);
+	/* Not held: nothing to prolong. */
+	o = step(&l, LEASE_EV_TAKEN, 0, 0, 901 * MS);
+	assert_false(o.reply.held);
+}
+
 static void test_refresh(void **state)
 {
 	struct lease l = fresh();
@@ -236,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_terms),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_failures_and_stop),
+		cmocka_unit_test(test_slow_take),
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_ttl_is_bounded),
 		cmocka_unit_test(test_random_runs),
