@@ -21,6 +21,7 @@
 #include "common/clock.h"
 
 #define LEASE_ADOPT_TTL	 (1 * USEC_PER_SEC)   /* how long an adopted lease waits for vrrpd */
+#define LEASE_TAKE_MAX	 (100 * USEC_PER_MS)  /* no more than this is made up for a slow kernel */
 #define LEASE_TTL_MAX	 (130 * USEC_PER_SEC) /* 3 × the longest advert interval, and some */
 #define LEASE_KERNEL_LFT 3		      /* s, valid_lft of a virtual address: the backstop */
 #define LEASE_REFRESH	 (1 * USEC_PER_SEC)   /* how often that lifetime is renewed */
@@ -81,6 +82,8 @@ struct lease {
 	uint64_t term;	 /* of the lease held; 0 while adopted */
 	uint64_t newest; /* term seen since start; never goes back */
 	usec_t until;	 /* held: runs out at this instant */
+	usec_t asked;	 /* held: when it was last acquired, and for how long */
+	usec_t ttl;
 	usec_t refresh;	 /* held: next renewal of the kernel lifetime */
 	uint64_t lapses; /* leases that ran out */
 };
