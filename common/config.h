@@ -21,11 +21,11 @@
 #define CONFIG_MAX_ROUTES     1024
 #define CONFIG_MAX_VRRPS      255
 #define CONFIG_MAX_ADDRESSES  64 /* per interface or vrrp */
-#define CONFIG_MAX_NATS       64
-#define CONFIG_MAX_LIST       64 /* any other list */
-#define CONFIG_NAME_MAX       63 /* node and vrrp names */
+#define CONFIG_MAX_NATS	      64
+#define CONFIG_MAX_LIST	      64 /* any other list */
+#define CONFIG_NAME_MAX	      63 /* node and vrrp names */
 #define CONFIG_PASSWORD_MAX   8
-#define CONFIG_KEY_MAX        64
+#define CONFIG_KEY_MAX	      64
 
 enum config_role { CONFIG_ROLE_MGMT = 1, CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA };
 enum config_preempt { CONFIG_PREEMPT_NEVER = 1, CONFIG_PREEMPT_SYNCED, CONFIG_PREEMPT_ALWAYS };
@@ -58,8 +58,8 @@ struct config_interface {
 	struct config_prefixes addresses;
 	bool dhcp, dhcp_server;
 	struct config_prefixes dns; /* full-length prefixes */
-	uint32_t mtu;               /* 0: leave as it is */
-	char parent[IFNAMSIZ];      /* "": not a vlan */
+	uint32_t mtu;		    /* 0: leave as it is */
+	char parent[IFNAMSIZ];	    /* "": not a vlan */
 	uint16_t vlan_id;
 	int line; /* of the file, for messages; 0 in daemons */
 };
@@ -76,8 +76,8 @@ struct config_cluster {
 	enum config_preempt preempt;
 	usec_t preempt_delay;
 	usec_t advert_interval; /* 10 ms .. 40.95 s */
-	usec_t heartbeat;       /* 0: off */
-	uint32_t dead_after;    /* silent heartbeats */
+	usec_t heartbeat;	/* 0: off */
+	uint32_t dead_after;	/* silent heartbeats */
 	struct config_strings track_interfaces;
 	struct config_prefixes track_pings;
 	uint8_t auth_key[CONFIG_KEY_MAX];
@@ -91,7 +91,7 @@ struct config_vrrp {
 	char interface[IFNAMSIZ];
 	uint8_t vrid;
 	struct config_prefixes addresses;
-	uint8_t version;        /* 2 or 3 */
+	uint8_t version;	/* 2 or 3 */
 	usec_t advert_interval; /* the cluster's unless overridden */
 	enum config_checksum checksum;
 	bool virtual_mac, accept;
@@ -111,12 +111,14 @@ struct config_nat {
 struct config_sync {
 	bool present;
 	char interface[IFNAMSIZ];
-	struct config_prefix local, peer; /* full-length; local is found from the interface's address */
+	struct config_prefix local,
+		peer; /* full-length; local is found from the interface's address */
 	uint16_t port;
-	char *identity;        /* file name, relative to STATEDIR; supervisor only */
+	char *identity;	       /* file name, relative to STATEDIR; supervisor only */
 	uint8_t *identity_der; /* private key; syncd only */
 	size_t identity_der_len;
-	uint8_t peer_fingerprint[32]; /* SHA-256 of the peer's public key (SubjectPublicKeyInfo, DER) */
+	uint8_t peer_fingerprint[32]; /* SHA-256 of the peer's public key (SubjectPublicKeyInfo,
+					 DER) */
 	struct config_prefixes excludes;
 	int line;
 };
@@ -135,7 +137,7 @@ struct config_proxy {
 	uint16_t port;
 	char *user;
 	char *password_file; /* supervisor only */
-	char *password;      /* activated only */
+	char *password;	     /* activated only */
 	int line;
 };
 
@@ -183,7 +185,8 @@ const struct config_interface *config_interface_find(const struct config *cfg, c
 /* "a.b.c.d/len", or without "/len" when it is the full length. Returns out. */
 #define CONFIG_PREFIX_STRLEN 64
 const char *config_prefix_to_str(const struct config_prefix *p, char out[CONFIG_PREFIX_STRLEN]);
-int config_prefix_from_str(const char *s, struct config_prefix *ret) __attribute__((warn_unused_result));
+int config_prefix_from_str(const char *s, struct config_prefix *ret)
+	__attribute__((warn_unused_result));
 /* "sha256:" and 64 hex digits. Returns out. */
 #define CONFIG_FINGERPRINT_STRLEN 72
 const char *config_fingerprint_to_str(const uint8_t fp[32], char out[CONFIG_FINGERPRINT_STRLEN]);
