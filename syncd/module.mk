@@ -8,3 +8,11 @@ syncd_SRCS := syncd/main.c syncd/ipc.c syncd/engine.c syncd/source.c syncd/sink.
 syncd_LDLIBS := -lmbedtls -lmbedx509 -lmbedcrypto
 
 MAN_PAGES += syncd/syncd.8
+
+UNIT_TESTS += test_flow test_dirty test_replica test_record test_shadow test_ctmsg
+test_flow_SRCS := syncd/flow.c
+test_dirty_SRCS := syncd/dirty.c syncd/flow.c
+test_replica_SRCS := syncd/replica.c
+test_record_SRCS := syncd/record.c syncd/frame.c syncd/flow.c
+test_shadow_SRCS := syncd/shadow.c syncd/marks.c syncd/flow.c
+test_ctmsg_SRCS := syncd/ctmsg.c syncd/flow.c syncd/record.c

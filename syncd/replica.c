@@ -268,7 +268,8 @@ static void apply(struct step *s)
 		return;
 	}
 	r->rx_seq = s->ev->seq;
-	r->progress_at = s->now;
+	if (r->marking) /* else changes that go on would hide that no sync ever began */
+		r->progress_at = s->now;
 	act(s, REPLICA_DO_APPLY);
 	act(s, REPLICA_DO_SEND_ACK)->seq = s->ev->seq;
 }
