@@ -21,7 +21,7 @@ static struct replica_action *act(struct step *s, enum replica_action_type type)
 
 	if (s->out->n < REPLICA_ACTIONS_MAX - 1)
 		s->out->n++;
-	*a = (struct replica_action){ .type = type };
+	*a = (struct replica_action){.type = type};
 	return a;
 }
 
@@ -43,7 +43,8 @@ static void refuse(struct step *s, enum replica_refusal why)
 	act(s, REPLICA_DO_REFUSE);
 }
 
-/* --- Active ------------------------------------------------------------------------------------ */
+/* --- Active ------------------------------------------------------------------------------------
+ */
 
 static void sync_begin(struct step *s, enum replica_sync sync)
 {
@@ -202,7 +203,8 @@ static void on_drained(struct step *s)
 		drain_end(s);
 }
 
-/* --- Standby ----------------------------------------------------------------------------------- */
+/* --- Standby -----------------------------------------------------------------------------------
+ */
 
 static void stop_receiving(struct step *s)
 {
@@ -323,7 +325,8 @@ static void on_unswept(struct step *s)
 	act(s, REPLICA_DO_SEND_SYNC_REQUEST);
 }
 
-/* --- roles and the link ------------------------------------------------------------------------ */
+/* --- roles and the link ------------------------------------------------------------------------
+ */
 
 static void handover_end(struct step *s)
 {
@@ -461,7 +464,7 @@ static void on_term_end(struct step *s)
 static bool waits_for_sync(const struct replica *r)
 {
 	return r->role == REPLICA_STANDBY && r->connected && !r->draining && !r->in_sync &&
-		!r->sweeping && r->peer_role == REPLICA_ACTIVE && r->peer_term >= r->term;
+	       !r->sweeping && r->peer_role == REPLICA_ACTIVE && r->peer_term >= r->term;
 }
 
 static void on_tick(struct step *s)
@@ -484,7 +487,8 @@ static void on_tick(struct step *s)
 	}
 }
 
-/* --- the table --------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------
+ */
 
 static void (*const handlers[])(struct step *) = {
 	[REPLICA_EV_PROMOTE] = on_promote,
@@ -516,10 +520,10 @@ void replica_init(struct replica *r, usec_t now)
 	r->dump_begun = now - REPLICA_REPAIR_GAP;
 }
 
-void replica_step(struct replica *r, const struct replica_event *ev, usec_t now,
-	struct replica_actions *out)
+void replica_step(
+	struct replica *r, const struct replica_event *ev, usec_t now, struct replica_actions *out)
 {
-	struct step s = { r, ev, now, out };
+	struct step s = {r, ev, now, out};
 
 	out->n = 0;
 	/* Frames of a link that is down already are not the peer's word any more. */
@@ -565,64 +569,4 @@ bool replica_may_send(const struct replica *r, uint64_t *ret_term)
 		return false;
 	*ret_term = r->send_term;
 	return true;
-}
-
-/* --- text -------------------------------------------------------------------------------------- */
-
-const char *replica_reason(const struct replica *r)
-{
-	if (replica_in_sync(r))
-		return "";
-	if (r->role == REPLICA_NONE)
-		return "no role was given yet";
-	if (!r->connected)
-		return "the HA link is down";
-	if (r->role == REPLICA_ACTIVE) {
-		if (r->handover)
-			return "the previous Active still hands over";
-		if (r->peer_role == REPLICA_ACTIVE)
-			return "the peer says it is Active too";
-		if (r->peer_role == REPLICA_NONE)
-			return "the peer has no role yet";
-		if (!r->sending)
-			return "the peer knows of a newer term";
-		return "the peer does not hold all sessions yet";
-	}
-	if (r->draining)
-		return "the last changes of this node's own term are being sent";
-	if (r->peer_role != REPLICA_ACTIVE)
-		return "the peer is not Active";
-	return r->marking ? "sessions are being transferred" : "waiting for the Active's sessions";
-}
-
-const char *replica_refusal_to_str(enum replica_refusal f)
-{
-	switch (f) {
-	case REPLICA_REFUSED_OLD_TERM:
-		return "old_term";
-	case REPLICA_REFUSED_NO_ROLE:
-		return "no_role";
-	case REPLICA_REFUSED_ACTIVE:
-		return "split";
-	case REPLICA_REFUSED_NOT_ACTIVE:
-		return "peer_not_active";
-	case REPLICA_REFUSED_SEQUENCE:
-		return "sequence";
-	case REPLICA_REFUSALS:
-		break;
-	}
-	return "";
-}
-
-const char *replica_role_to_str(enum replica_role role)
-{
-	switch (role) {
-	case REPLICA_NONE:
-		return "none";
-	case REPLICA_STANDBY:
-		return "Standby";
-	case REPLICA_ACTIVE:
-		return "Active";
-	}
-	return "";
 }
