@@ -14,6 +14,7 @@ from lab import DAEMONS, wait
 from traffic import assert_lossless
 
 SOCKETS = (*DAEMONS, "supervisor")
+SO_SNDBUFFORCE = 32
 SEED = 20568  # the same bytes in every run
 
 # --- a little protobuf, enough to say what only others may say ---
@@ -115,7 +116,7 @@ def attack_socket(gw, daemon, bytes_of):
     sent = 0
     for length in (1, 2, 7, 8, 64, 1000, 65535, 65536, 65537, 200_000):
         with connect(gw, daemon) as s, contextlib.suppress(OSError):
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUFFORCE, 1 << 20)
+            s.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20)
             s.send(bytes_of(length))
             sent += 1
             s.recv(65536)
