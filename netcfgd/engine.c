@@ -14,8 +14,10 @@
 #include "common/log.h"
 
 #define ROUNDS_MAX 32
-#define REPAIR_GAP (5 * USEC_PER_MS)  /* between repairs: two daemons may fight over a setting */
-#define FOLLOW_GAP (5 * USEC_PER_MS)  /* after a drop: the answer goes out first */
+#define REPAIR_GAP (5 * USEC_PER_MS) /* between repairs: two daemons may fight over a setting */
+/* After a drop: it holds the kernel's rtnl lock for 10 ms a link, which a new acquisition must not
+ * have to wait for. */
+#define FOLLOW_GAP (300 * USEC_PER_MS)
 #define FAILED_GAP (25 * USEC_PER_MS) /* the same while something is refused */
 #define RETRY_GAP  (1 * USEC_PER_SEC) /* for what the kernel refused */
 #define URGENT_GAP (10 * USEC_PER_MS) /* for a virtual address that would not go */
@@ -425,6 +427,15 @@ static void repair(struct engine *e, usec_t now)
 		log_notice("put back what others had changed: operations=%u", s.done);
 }
 
+/* What a drop has left for later. */
+static bool only_links_down(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->ops[i].kind != OP_LINK_DOWN)
+			return false;
+	return true;
+}
+
 void engine_readable(struct engine *e, usec_t now)
 {
 	usec_t gap;
@@ -436,7 +447,7 @@ void engine_readable(struct engine *e, usec_t now)
 	/* Listeners first: a lost carrier must not wait for anything. */
 	tell_links(e);
 	reconcile_plan(e->d, e->lease.held, &e->k, RECONCILE_ALL, &e->plan);
-	if (e->plan.n == 0 || e->follow_at != USEC_NEVER)
+	if (e->plan.n == 0 || (e->follow_at != USEC_NEVER && only_links_down(&e->plan)))
 		return;
 	/* What the kernel refused stays in the plan: events must not make us ask at their rate. */
 	gap = e->retry_at == USEC_NEVER ? REPAIR_GAP : FAILED_GAP;
