@@ -13,8 +13,8 @@
 
 #define READ_BUDGET (3 * USEC_PER_MS) /* per wake-up: events and IPC get their turn */
 
-static const int suites[] = { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, 0 };
-static const mbedtls_ecp_group_id curves[] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_NONE };
+static const int suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, 0};
+static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_NONE};
 
 struct conn {
 	uv_poll_t poll;
@@ -36,7 +36,8 @@ struct conn {
 	uint8_t tx[CONN_TX_BYTES];
 };
 
-/* --- TLS settings ------------------------------------------------------------------------------ */
+/* --- TLS settings ------------------------------------------------------------------------------
+ */
 
 /* The fingerprint is all the trust there is: names, dates and issuers say nothing here. */
 static int verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
@@ -59,10 +60,11 @@ static int verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 
 static int configure(struct conn_tls *tls, mbedtls_ssl_config *conf, int endpoint)
 {
-	if (mbedtls_ssl_config_defaults(conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
-		    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
+	if (mbedtls_ssl_config_defaults(
+		    conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT) != 0)
 		return -EIO;
-	mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+	mbedtls_ssl_conf_min_version(
+		conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_ciphersuites(conf, suites);
 	mbedtls_ssl_conf_curves(conf, curves);
 	mbedtls_ssl_conf_rng(conf, mbedtls_ctr_drbg_random, &tls->id->rng);
@@ -101,7 +103,8 @@ void conn_tls_fini(struct conn_tls *tls)
 	mbedtls_ssl_config_free(&tls->server);
 }
 
-/* --- bytes ------------------------------------------------------------------------------------- */
+/* --- bytes -------------------------------------------------------------------------------------
+ */
 
 static int bio_send(void *arg, const unsigned char *buf, size_t n)
 {
@@ -109,9 +112,9 @@ static int bio_send(void *arg, const unsigned char *buf, size_t n)
 	ssize_t r = send(c->fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (r < 0)
-		return errno == EAGAIN || errno == EINTR || errno == ENOTCONN ?
-			MBEDTLS_ERR_SSL_WANT_WRITE :
-			MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+		return errno == EAGAIN || errno == EINTR || errno == ENOTCONN
+			       ? MBEDTLS_ERR_SSL_WANT_WRITE
+			       : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 	c->bytes_sent += (uint64_t)r;
 	return (int)r;
 }
@@ -122,9 +125,9 @@ static int bio_recv(void *arg, unsigned char *buf, size_t n)
 	ssize_t r = recv(c->fd, buf, n, MSG_DONTWAIT);
 
 	if (r < 0)
-		return errno == EAGAIN || errno == EINTR || errno == ENOTCONN ?
-			MBEDTLS_ERR_SSL_WANT_READ :
-			MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+		return errno == EAGAIN || errno == EINTR || errno == ENOTCONN
+			       ? MBEDTLS_ERR_SSL_WANT_READ
+			       : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 	c->bytes_received += (uint64_t)r;
 	c->heard = clock_now_us();
 	return (int)r;
@@ -160,7 +163,8 @@ void conn_fail(struct conn *c, const char *why)
 	call_again(c);
 }
 
-/* --- handshake, reading, writing ---------------------------------------------------------------- */
+/* --- handshake, reading, writing ----------------------------------------------------------------
+ */
 
 static void handshake(struct conn *c)
 {
@@ -171,9 +175,9 @@ static void handshake(struct conn *c)
 		return;
 	if (r != 0) {
 		c->tls->handshake_failures++;
-		conn_fail(c, r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ?
-				     "the peer's fingerprint is not the configured one" :
-				     "the TLS handshake failed");
+		conn_fail(c, r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED
+				     ? "the peer's fingerprint is not the configured one"
+				     : "the TLS handshake failed");
 		return;
 	}
 	c->secure = true;
@@ -225,9 +229,9 @@ void conn_drain(struct conn *c, usec_t until)
 		}
 		if (r <= 0) {
 			conn_fail(c, r == 0 || r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
-						     r == MBEDTLS_ERR_SSL_CONN_EOF ?
-					     "the peer closed the connection" :
-					     "the connection broke");
+						     r == MBEDTLS_ERR_SSL_CONN_EOF
+					     ? "the peer closed the connection"
+					     : "the connection broke");
 			return;
 		}
 		c->rx_len += (size_t)r;
@@ -281,10 +285,11 @@ void conn_put(struct conn *c, const void *bytes, size_t n)
 bool conn_has_room(const struct conn *c)
 {
 	return c->secure && c->why == NULL &&
-		sizeof(c->tx) - c->tx_len >= FRAME_MAX_BYTES + CONN_TX_RESERVE;
+	       sizeof(c->tx) - c->tx_len >= FRAME_MAX_BYTES + CONN_TX_RESERVE;
 }
 
-/* --- loop -------------------------------------------------------------------------------------- */
+/* --- loop --------------------------------------------------------------------------------------
+ */
 
 static void work(struct conn *c)
 {
@@ -324,8 +329,8 @@ static void on_again(uv_timer_t *t)
 		work(c);
 }
 
-int conn_new(uv_loop_t *loop, int fd, bool client, struct conn_tls *tls,
-	const struct conn_ops *ops, void *owner, struct conn **ret)
+int conn_new(uv_loop_t *loop, int fd, bool client, struct conn_tls *tls, const struct conn_ops *ops,
+	void *owner, struct conn **ret)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	int r;

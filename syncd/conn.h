@@ -47,9 +47,8 @@ struct conn_ops {
 };
 
 /* Takes the fd, also on failure. With `client`, a connect() on it may still be in progress. */
-int conn_new(uv_loop_t *loop, int fd, bool client, struct conn_tls *tls,
-	const struct conn_ops *ops, void *owner, struct conn **ret)
-	__attribute__((warn_unused_result));
+int conn_new(uv_loop_t *loop, int fd, bool client, struct conn_tls *tls, const struct conn_ops *ops,
+	void *owner, struct conn **ret) __attribute__((warn_unused_result));
 /* Frees it once the loop has let go; no callback any more. */
 void conn_close(struct conn *c);
 /* Marks it dead; `dead` follows from the loop. `why` is static text. */
@@ -57,7 +56,7 @@ void conn_fail(struct conn *c, const char *why);
 
 bool conn_is_secure(const struct conn *c);
 usec_t conn_born(const struct conn *c);
-usec_t conn_heard(const struct conn *c); /* when bytes last came */
+usec_t conn_heard(const struct conn *c);		       /* when bytes last came */
 const mbedtls_pk_context *conn_peer_key(const struct conn *c); /* NULL before it is secure */
 void conn_bytes(const struct conn *c, uint64_t *ret_sent, uint64_t *ret_received);
 

@@ -24,7 +24,8 @@
 
 #include "syncd/record.h"
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 struct attr {
 	unsigned type;
@@ -60,7 +61,7 @@ static bool attr_next(struct attrs *in, struct attr *ret)
 
 static struct attrs attrs_in(const struct attr *a)
 {
-	return (struct attrs){ a->data, a->len };
+	return (struct attrs){a->data, a->len};
 }
 
 static uint8_t get_u8(const struct attr *a)
@@ -70,7 +71,11 @@ static uint8_t get_u8(const struct attr *a)
 
 static uint16_t get_u16(const struct attr *a)
 {
-	return a->len >= 2 ? (uint16_t)(a->data[0] << 8 | a->data[1]) : 0;
+	uint16_t v = 0;
+
+	if (a->len >= sizeof(v))
+		memcpy(&v, a->data, sizeof(v));
+	return ntohs(v);
 }
 
 static uint32_t get_u32(const struct attr *a)
@@ -109,7 +114,7 @@ static void parse_proto(struct attrs in, uint8_t *proto, struct flow_tuple *t)
 		if (a.type == CTA_PROTO_NUM)
 			*proto = get_u8(&a);
 		else if (a.type == CTA_PROTO_SRC_PORT || a.type == CTA_PROTO_ICMP_ID ||
-			a.type == CTA_PROTO_ICMPV6_ID)
+			 a.type == CTA_PROTO_ICMPV6_ID)
 			t->sport = get_u16(&a);
 		else if (a.type == CTA_PROTO_DST_PORT)
 			t->dport = get_u16(&a);
@@ -210,15 +215,15 @@ static bool attrs_of(const struct nlmsghdr *nlh, struct attrs *ret, uint8_t *ret
 		return false;
 	memcpy(&nfg, msg + NLMSG_HDRLEN, sizeof(nfg));
 	*ret_family = nfg.nfgen_family;
-	*ret = (struct attrs){ msg + NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfg)),
-		nlh->nlmsg_len - NLMSG_HDRLEN - NLMSG_ALIGN(sizeof(nfg)) };
+	*ret = (struct attrs){msg + NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfg)),
+		nlh->nlmsg_len - NLMSG_HDRLEN - NLMSG_ALIGN(sizeof(nfg))};
 	return true;
 }
 
 bool ctmsg_parse(const struct nlmsghdr *nlh, struct flow *ret)
 {
-	struct flow_tuple orig = { 0 };
-	struct flow f = { 0 };
+	struct flow_tuple orig = {0};
+	struct flow f = {0};
 	struct attrs in;
 	struct attr a;
 
@@ -250,7 +255,8 @@ bool ctmsg_parse_count(const struct nlmsghdr *nlh, uint32_t *ret)
 	return false;
 }
 
-/* --- writing: CTMSG_MAX_BYTES hold the largest request, IPv6 with both translations --------------- */
+/* --- writing: CTMSG_MAX_BYTES hold the largest request, IPv6 with both translations
+ * --------------- */
 
 struct out {
 	uint8_t *start, *p;
@@ -258,7 +264,7 @@ struct out {
 
 static void put(struct out *o, unsigned type, const void *data, size_t len)
 {
-	struct nlattr a = { .nla_len = (uint16_t)(sizeof(a) + len), .nla_type = (uint16_t)type };
+	struct nlattr a = {.nla_len = (uint16_t)(sizeof(a) + len), .nla_type = (uint16_t)type};
 	size_t padded = (len + 3) / 4 * 4;
 
 	memcpy(o->p, &a, sizeof(a));
@@ -302,14 +308,14 @@ static void unnest(struct out *o, uint8_t *at)
 
 static struct out begin(uint8_t *buf, unsigned type, unsigned flags, uint8_t family, uint32_t seq)
 {
-	struct nlmsghdr nlh = { .nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type),
+	struct nlmsghdr nlh = {.nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type),
 		.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
-		.nlmsg_seq = seq };
-	struct nfgenmsg nfg = { .nfgen_family = family, .version = NFNETLINK_V0 };
+		.nlmsg_seq = seq};
+	struct nfgenmsg nfg = {.nfgen_family = family, .version = NFNETLINK_V0};
 
 	memcpy(buf, &nlh, sizeof(nlh));
 	memcpy(buf + NLMSG_HDRLEN, &nfg, sizeof(nfg));
-	return (struct out){ buf, buf + NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfg)) };
+	return (struct out){buf, buf + NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfg))};
 }
 
 static size_t end(struct out *o)
@@ -320,8 +326,8 @@ static size_t end(struct out *o)
 	return len;
 }
 
-static void put_tuple(struct out *o, unsigned type, const struct flow_key *k,
-	const struct flow_tuple *t)
+static void put_tuple(
+	struct out *o, unsigned type, const struct flow_key *k, const struct flow_tuple *t)
 {
 	bool v6 = k->family == AF_INET6;
 	uint8_t *tuple = nest(o, type), *part = nest(o, CTA_TUPLE_IP);
@@ -335,7 +341,8 @@ static void put_tuple(struct out *o, unsigned type, const struct flow_key *k,
 		bool icmp6 = k->proto == IPPROTO_ICMPV6;
 
 		put_u16(o, icmp6 ? CTA_PROTO_ICMPV6_ID : CTA_PROTO_ICMP_ID, t->sport);
-		put_u8(o, icmp6 ? CTA_PROTO_ICMPV6_TYPE : CTA_PROTO_ICMP_TYPE, (uint8_t)(t->dport >> 8));
+		put_u8(o, icmp6 ? CTA_PROTO_ICMPV6_TYPE : CTA_PROTO_ICMP_TYPE,
+			(uint8_t)(t->dport >> 8));
 		put_u8(o, icmp6 ? CTA_PROTO_ICMPV6_CODE : CTA_PROTO_ICMP_CODE, (uint8_t)t->dport);
 	} else {
 		put_u16(o, CTA_PROTO_SRC_PORT, t->sport);
@@ -347,7 +354,7 @@ static void put_tuple(struct out *o, unsigned type, const struct flow_key *k,
 
 static void put_orig(struct out *o, const struct flow_key *k)
 {
-	struct flow_tuple t = { .sport = k->sport, .dport = k->dport };
+	struct flow_tuple t = {.sport = k->sport, .dport = k->dport};
 
 	memcpy(t.src, k->src, sizeof(t.src));
 	memcpy(t.dst, k->dst, sizeof(t.dst));
@@ -380,8 +387,8 @@ static void put_tcp(struct out *o, const struct flow *f)
 	unnest(o, info);
 }
 
-static void put_nat(struct out *o, unsigned type, const struct flow *f, const uint8_t addr[16],
-	uint16_t port)
+static void put_nat(
+	struct out *o, unsigned type, const struct flow *f, const uint8_t addr[16], uint16_t port)
 {
 	bool v6 = f->key.family == AF_INET6;
 	uint8_t *nat = nest(o, type), *proto;

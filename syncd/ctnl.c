@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ctnetlink sockets; see ctnl.h. Changes go out without asking for acknowledgements, many requests in
- * one send(); the kernel answers failed requests only, each with the request's sequence number, from
- * which the next thing to try follows. Runs in syncd.
+ * ctnetlink sockets; see ctnl.h. Changes go out without asking for acknowledgements, many requests
+ * in one send(); the kernel answers failed requests only, each with the request's sequence number,
+ * from which the next thing to try follows. Runs in syncd.
  */
 #include "syncd/ctnl.h"
 
@@ -19,16 +19,16 @@
 
 #include "syncd/ctmsg.h"
 
-#define EVENT_BYTES      4096 /* per datagram: one event */
-#define EVENT_BATCH      32
-#define DUMP_BYTES       ((size_t)64 << 10)
-#define REQUEST_BYTES    ((size_t)64 << 10)
+#define EVENT_BYTES	 4096 /* per datagram: one event */
+#define EVENT_BATCH	 32
+#define DUMP_BYTES	 ((size_t)64 << 10)
+#define REQUEST_BYTES	 ((size_t)64 << 10)
 #define SOCKET_BUF_BYTES (4 << 20)
-#define PASSES           4
+#define PASSES		 4
 
 static int open_socket(int rcvbuf)
 {
-	struct sockaddr_nl local = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl local = {.nl_family = AF_NETLINK};
 	int one = 1, fd;
 
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
@@ -66,7 +66,8 @@ static int error_of(const struct nlmsghdr *nlh)
 	return code;
 }
 
-/* --- events ------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------
+ */
 
 int ctnl_events_open(void)
 {
@@ -75,12 +76,13 @@ int ctnl_events_open(void)
 
 int ctnl_events_subscribe(int fd, bool on)
 {
-	static const int groups[] = { NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE,
-		NFNLGRP_CONNTRACK_DESTROY };
+	static const int groups[] = {
+		NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE, NFNLGRP_CONNTRACK_DESTROY};
 
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (setsockopt(fd, SOL_NETLINK, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP,
-			    &groups[i], sizeof(groups[i])) < 0)
+		if (setsockopt(fd, SOL_NETLINK,
+			    on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &groups[i],
+			    sizeof(groups[i])) < 0)
 			return -errno;
 	return 0;
 }
@@ -93,8 +95,8 @@ static void on_event(const struct nlmsghdr *nlh, ctnl_event_fn *fn, void *owner)
 	if (nlh->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE))
 		type = CTNL_EVENT_DESTROY;
 	else if (nlh->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW))
-		type = nlh->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL) ? CTNL_EVENT_NEW :
-									CTNL_EVENT_UPDATE;
+		type = nlh->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL) ? CTNL_EVENT_NEW
+								      : CTNL_EVENT_UPDATE;
 	else
 		return;
 	if (ctmsg_parse(nlh, &f))
@@ -110,8 +112,8 @@ int ctnl_events_read(int fd, int max, ctnl_event_fn *fn, void *owner)
 
 	memset(msgs, 0, sizeof(msgs));
 	for (size_t i = 0; i < EVENT_BATCH; i++) {
-		iov[i] = (struct iovec){ bufs[i], sizeof(bufs[i]) };
-		msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
+		iov[i] = (struct iovec){bufs[i], sizeof(bufs[i])};
+		msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
 	}
 	while (total < max) {
 		int n = recvmmsg(fd, msgs, EVENT_BATCH, MSG_DONTWAIT, NULL);
@@ -152,7 +154,8 @@ void ctnl_events_discard(int fd)
 	while (r > 0 || r == -ENOBUFS);
 }
 
-/* --- dumps ------------------------------------------------------------------------------------- */
+/* --- dumps -------------------------------------------------------------------------------------
+ */
 
 int ctnl_dump_open(void)
 {
@@ -193,7 +196,8 @@ int ctnl_dump_read(int fd, ctnl_flow_fn *fn, void *owner)
 	return 1;
 }
 
-/* --- changes ----------------------------------------------------------------------------------- */
+/* --- changes -----------------------------------------------------------------------------------
+ */
 
 /* What to try for a record; each failure leads to the next, and nothing is tried twice. */
 enum attempt {
@@ -293,15 +297,19 @@ static void put_requests(struct ctnl *c, const struct record *rec, enum attempt 
 		c->len += ctmsg_put_delete(c->out + c->len, &rec->flow.key, seq | PART_MAIN);
 		return;
 	case ATTEMPT_UPDATE:
-		c->len += ctmsg_put_update(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
+		c->len +=
+			ctmsg_put_update(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
 		return;
 	case ATTEMPT_REPLACE:
 		c->len += ctmsg_put_delete(c->out + c->len, &rec->flow.key, seq | PART_DELETE);
-		c->len += ctmsg_put_delete_reply(c->out + c->len, &rec->flow, seq | PART_DELETE_REPLY);
-		c->len += ctmsg_put_create(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
+		c->len += ctmsg_put_delete_reply(
+			c->out + c->len, &rec->flow, seq | PART_DELETE_REPLY);
+		c->len +=
+			ctmsg_put_create(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
 		return;
 	case ATTEMPT_CREATE:
-		c->len += ctmsg_put_create(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
+		c->len +=
+			ctmsg_put_create(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
 		return;
 	}
 }
@@ -375,8 +383,8 @@ static void learn(struct ctnl *c, const struct record *recs, size_t n)
 		c->create_first = !c->create_first;
 }
 
-static void count_results(const struct ctnl *c, const struct record *recs, size_t n,
-	struct ctnl_result *res)
+static void count_results(
+	const struct ctnl *c, const struct record *recs, size_t n, struct ctnl_result *res)
 {
 	for (size_t i = 0; i < n; i++) {
 		int err = c->work[i].err;
@@ -396,7 +404,7 @@ void ctnl_apply(struct ctnl *c, const struct record *recs, size_t n, enum ctnl_m
 	bool more = true;
 
 	for (size_t i = 0; i < n; i++)
-		c->work[i] = (struct work){ .attempt = first_attempt(c, recs[i].op, mode) };
+		c->work[i] = (struct work){.attempt = first_attempt(c, recs[i].op, mode)};
 	for (int pass = 0; pass < PASSES && more; pass++) {
 		int r = run_pass(c, recs, n);
 

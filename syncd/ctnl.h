@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The kernel's connection tracking by ctnetlink: events, dumps, and changes in batches. Owns the
- * netlink sockets; whoever uses it watches their fds. The kernel works on requests within send(), so
- * a batch has been applied when ctnl_apply() returns. Runs in syncd, needs CAP_NET_ADMIN.
+ * netlink sockets; whoever uses it watches their fds. The kernel works on requests within send(),
+ * so a batch has been applied when ctnl_apply() returns. Runs in syncd, needs CAP_NET_ADMIN.
  */
 #ifndef GATEPAIR_SYNCD_CTNL_H
 #define GATEPAIR_SYNCD_CTNL_H
@@ -14,7 +14,7 @@
 #include "syncd/record.h"
 
 #define CTNL_EVENT_RCVBUF_BYTES (32 << 20)
-#define CTNL_BATCH_MAX          1024 /* records in one ctnl_apply() */
+#define CTNL_BATCH_MAX		1024 /* records in one ctnl_apply() */
 
 /* --- events --- */
 
@@ -24,8 +24,8 @@ typedef void ctnl_event_fn(enum ctnl_event type, const struct flow *f, void *own
 /* A non-blocking socket that hears nothing yet; negative errno on failure. */
 int ctnl_events_open(void);
 int ctnl_events_subscribe(int fd, bool on) __attribute__((warn_unused_result));
-/* At most `max` datagrams. How many; -ENOBUFS: events were lost; or another negative errno. 0: there
- * are none now. */
+/* At most `max` datagrams. How many; -ENOBUFS: events were lost; or another negative errno. 0:
+ * there are none now. */
 int ctnl_events_read(int fd, int max, ctnl_event_fn *fn, void *owner)
 	__attribute__((warn_unused_result));
 void ctnl_events_discard(int fd);
@@ -46,7 +46,8 @@ struct ctnl;
 
 enum ctnl_mode {
 	CTNL_REPLICA,  /* the table is a copy: what is in the way is removed */
-	CTNL_HANDOVER, /* the table is in use: nothing that carries traffic is removed to be remade */
+	CTNL_HANDOVER, /* the table is in use: nothing that carries traffic is removed to be remade
+			*/
 };
 
 struct ctnl_result {

@@ -21,7 +21,7 @@ struct entry {
 	TAILQ_ENTRY(entry) link; /* waiting, in_flight or free */
 	struct flow flow;
 	uint64_t stamp; /* when it began to wait, in puts */
-	uint64_t seq;   /* 0: waiting */
+	uint64_t seq;	/* 0: waiting */
 	usec_t since;
 	enum dirty_op op;
 };
@@ -147,7 +147,8 @@ static void wait_again(struct dirty *d, struct entry *e, usec_t now)
 	e->since = now;
 }
 
-static int put_new(struct dirty *d, enum dirty_op op, const struct flow *f, unsigned hash, usec_t now)
+static int put_new(
+	struct dirty *d, enum dirty_op op, const struct flow *f, unsigned hash, usec_t now)
 {
 	struct entry *e;
 

@@ -21,8 +21,8 @@
 
 enum dirty_op {
 	DIRTY_UPDATE = 1, /* the peer creates it if it does not have it */
-	DIRTY_CREATE,     /* it is new: the peer cannot have it */
-	DIRTY_REPLACE,    /* another session of the same name was destroyed before this one */
+	DIRTY_CREATE,	  /* it is new: the peer cannot have it */
+	DIRTY_REPLACE,	  /* another session of the same name was destroyed before this one */
 	DIRTY_DELETE,
 };
 
@@ -55,7 +55,8 @@ size_t dirty_count(const struct dirty *d);   /* waiting or in flight: the backlo
 usec_t dirty_lag(const struct dirty *d, usec_t now);
 
 /* A mark: everything put before it. `dirty_mark_sent` is true once all of that is in a batch, with
- * the last such batch in *ret_seq (may be NULL); it is applied at the peer when that seq is acked. */
+ * the last such batch in *ret_seq (may be NULL); it is applied at the peer when that seq is acked.
+ */
 uint64_t dirty_mark(const struct dirty *d);
 bool dirty_mark_sent(const struct dirty *d, uint64_t mark, uint64_t *ret_seq);
 

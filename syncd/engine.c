@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * syncd's middle; see engine.h. Every frame, order and report becomes one event of the replica core,
- * whose actions are done at once and in order. Runs in syncd.
+ * syncd's middle; see engine.h. Every frame, order and report becomes one event of the replica
+ * core, whose actions are done at once and in order. Runs in syncd.
  */
 #include "syncd/engine.h"
 
@@ -15,8 +15,8 @@
 #include "common/timer.h"
 
 /* A promotion takes in what the link delivered; usually there is next to nothing. */
-#define PROMOTE_DRAIN  (10 * USEC_PER_MS)
-#define MAX_LEARNED    64
+#define PROMOTE_DRAIN (10 * USEC_PER_MS)
+#define MAX_LEARNED   64
 
 struct learned {
 	char ifname[IFNAMSIZ];
@@ -37,7 +37,7 @@ struct engine {
 
 	struct flow_filter filter;
 	struct config_prefix *own, *excluded; /* what the filter points to */
-	size_t n_configured;                  /* of `own`; learned addresses follow */
+	size_t n_configured;		      /* of `own`; learned addresses follow */
 	struct learned learned[MAX_LEARNED];
 	size_t n_learned;
 
@@ -47,19 +47,20 @@ struct engine {
 	char node[CONFIG_NAME_MAX + 1];
 };
 
-/* --- actions ------------------------------------------------------------------------------------ */
+/* --- actions ------------------------------------------------------------------------------------
+ */
 
 static void step(struct engine *e, struct replica_event ev);
 
 static void send_frame(struct engine *e, enum frame_type type, const struct replica_action *a)
 {
-	struct frame f = { .type = type,
+	struct frame f = {.type = type,
 		.role = a->role,
 		.handover = a->handover,
 		.sync = a->sync,
 		.term = a->term,
 		.id = a->id,
-		.seq = a->seq };
+		.seq = a->seq};
 
 	if (e->link == NULL)
 		return;
@@ -156,10 +157,11 @@ static void step(struct engine *e, struct replica_event ev)
 static void on_deadline(struct timer *t, usec_t now)
 {
 	(void)now;
-	step(t->owner, (struct replica_event){ .type = REPLICA_EV_TICK });
+	step(t->owner, (struct replica_event){.type = REPLICA_EV_TICK});
 }
 
-/* --- the link ----------------------------------------------------------------------------------- */
+/* --- the link -----------------------------------------------------------------------------------
+ */
 
 static void on_hello(struct frame *fill, void *owner)
 {
@@ -188,16 +190,16 @@ static void on_up(const struct frame *hello, void *owner)
 
 	log_notice("HA link up: peer=%s role=%s term=%llu", link_peer_node(e->link),
 		replica_role_to_str(hello->role), (unsigned long long)hello->term);
-	step(e, (struct replica_event){ .type = REPLICA_EV_LINK_UP,
+	step(e, (struct replica_event){.type = REPLICA_EV_LINK_UP,
 			.role = hello->role,
 			.handover = hello->handover,
-			.term = hello->term });
+			.term = hello->term});
 }
 
 static void on_down(const char *why, void *owner)
 {
 	log_notice("HA link down: %s", why);
-	step(owner, (struct replica_event){ .type = REPLICA_EV_LINK_DOWN });
+	step(owner, (struct replica_event){.type = REPLICA_EV_LINK_DOWN});
 }
 
 static void on_frame(const struct frame *f, void *owner)
@@ -215,13 +217,13 @@ static void on_frame(const struct frame *f, void *owner)
 	struct engine *e = owner;
 
 	e->frame = f;
-	step(e, (struct replica_event){ .type = types[f->type],
+	step(e, (struct replica_event){.type = types[f->type],
 			.role = f->role,
 			.handover = f->handover,
 			.sync = f->sync,
 			.term = f->term,
 			.id = f->id,
-			.seq = f->seq });
+			.seq = f->seq});
 	e->frame = NULL;
 }
 
@@ -257,7 +259,8 @@ static const struct link_ops link_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- source and sink ---------------------------------------------------------------------------- */
+/* --- source and sink ----------------------------------------------------------------------------
+ */
 
 static bool may_send(uint64_t *ret_term, void *owner)
 {
@@ -290,24 +293,25 @@ static void flush_link(void *owner)
 
 static void on_dump_sent(uint64_t id, void *owner)
 {
-	step(owner, (struct replica_event){ .type = REPLICA_EV_DUMP_SENT, .id = id });
+	step(owner, (struct replica_event){.type = REPLICA_EV_DUMP_SENT, .id = id});
 }
 
 static void on_drained(void *owner)
 {
-	step(owner, (struct replica_event){ .type = REPLICA_EV_DRAINED });
+	step(owner, (struct replica_event){.type = REPLICA_EV_DRAINED});
 }
 
 static void on_overrun(const char *why, void *owner)
 {
 	log_warn("changes were lost, the tables are compared: %s", why);
-	step(owner, (struct replica_event){ .type = REPLICA_EV_OVERRUN });
+	step(owner, (struct replica_event){.type = REPLICA_EV_OVERRUN});
 }
 
 static void on_suspect(size_t sessions, void *owner)
 {
-	log_info("sessions vanished without an event, the tables are compared: count=%zu", sessions);
-	step(owner, (struct replica_event){ .type = REPLICA_EV_SUSPECT });
+	log_info(
+		"sessions vanished without an event, the tables are compared: count=%zu", sessions);
+	step(owner, (struct replica_event){.type = REPLICA_EV_SUSPECT});
 }
 
 static const struct source_ops source_ops = {
@@ -323,8 +327,8 @@ static const struct source_ops source_ops = {
 
 static void on_swept(uint64_t id, bool again, void *owner)
 {
-	step(owner, (struct replica_event){ .type = again ? REPLICA_EV_UNSWEPT : REPLICA_EV_SWEPT,
-			.id = id });
+	step(owner, (struct replica_event){
+			    .type = again ? REPLICA_EV_UNSWEPT : REPLICA_EV_SWEPT, .id = id});
 }
 
 static const struct sink_ops sink_ops = {
@@ -332,7 +336,8 @@ static const struct sink_ops sink_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- configuration ------------------------------------------------------------------------------ */
+/* --- configuration ------------------------------------------------------------------------------
+ */
 
 static size_t count_own(const struct config *cfg)
 {
@@ -394,12 +399,12 @@ static bool same_link(const struct engine *e, const struct config *cfg)
 	const struct config_sync *a = &e->sync, *b = &cfg->sync;
 
 	return a->present == b->present && strncmp(e->node, cfg->node, sizeof(e->node)) == 0 &&
-		strncmp(a->interface, b->interface, sizeof(a->interface)) == 0 &&
-		config_prefix_equal(&a->local, &b->local) &&
-		config_prefix_equal(&a->peer, &b->peer) && a->port == b->port &&
-		memcmp(a->peer_fingerprint, b->peer_fingerprint, sizeof(a->peer_fingerprint)) == 0 &&
-		a->identity_der_len == b->identity_der_len &&
-		memcmp(e->identity, b->identity_der, b->identity_der_len) == 0;
+	       strncmp(a->interface, b->interface, sizeof(a->interface)) == 0 &&
+	       config_prefix_equal(&a->local, &b->local) &&
+	       config_prefix_equal(&a->peer, &b->peer) && a->port == b->port &&
+	       memcmp(a->peer_fingerprint, b->peer_fingerprint, sizeof(a->peer_fingerprint)) == 0 &&
+	       a->identity_der_len == b->identity_der_len &&
+	       memcmp(e->identity, b->identity_der, b->identity_der_len) == 0;
 }
 
 static void close_link(struct engine *e, void (*done)(void *))
@@ -444,7 +449,8 @@ int engine_check(const struct config *cfg, char *why, size_t why_size)
 	if (!cfg->sync.present)
 		return 0;
 	if (cfg->sync.local.family != cfg->sync.peer.family) {
-		snprintf(why, why_size, "sync: this node's address and the peer's are of two families");
+		snprintf(why, why_size,
+			"sync: this node's address and the peer's are of two families");
 		return -EINVAL;
 	}
 	if (cfg->sync.identity_der == NULL) {
@@ -453,8 +459,9 @@ int engine_check(const struct config *cfg, char *why, size_t why_size)
 	}
 	r = identity_new(cfg->sync.identity_der, cfg->sync.identity_der_len, &id);
 	if (r < 0) {
-		snprintf(why, why_size, "sync: the node's key is not a P-256 key; "
-					"make one with `gatepair key`");
+		snprintf(why, why_size,
+			"sync: the node's key is not a P-256 key; "
+			"make one with `gatepair key`");
 		return r;
 	}
 	identity_free(id);
@@ -483,22 +490,22 @@ void engine_set_address(struct engine *e, const char *ifname, const struct confi
 	refilter(e);
 }
 
-/* --- orders ------------------------------------------------------------------------------------- */
+/* --- orders -------------------------------------------------------------------------------------
+ */
 
 void engine_promote(struct engine *e, uint64_t term, bool handover)
 {
 	/* State before address: first what the Active still managed to send. */
 	if (e->link != NULL && e->replica.role == REPLICA_STANDBY)
 		link_drain(e->link, clock_now_us() + PROMOTE_DRAIN);
-	step(e, (struct replica_event){ .type = REPLICA_EV_PROMOTE,
-			.term = term,
-			.handover = handover });
+	step(e, (struct replica_event){
+			.type = REPLICA_EV_PROMOTE, .term = term, .handover = handover});
 	e->ops->changed(e->owner);
 }
 
 void engine_demote(struct engine *e, uint64_t term)
 {
-	step(e, (struct replica_event){ .type = REPLICA_EV_DEMOTE, .term = term });
+	step(e, (struct replica_event){.type = REPLICA_EV_DEMOTE, .term = term});
 	e->ops->changed(e->owner);
 }
 
@@ -526,7 +533,8 @@ bool engine_replicates(const struct engine *e, const struct flow *f)
 	return flow_classify(&e->filter, f) == FLOW_REPLICATED;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 int engine_new(uv_loop_t *loop, const struct engine_ops *ops, void *owner, struct engine **ret)
 {

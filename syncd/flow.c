@@ -95,8 +95,8 @@ static bool is_icmp(uint8_t proto)
 /* The type that answers an ICMP question; the kernel tracks these only. */
 static uint8_t icmp_inverse(uint8_t proto, uint8_t type)
 {
-	static const uint8_t v4[][2] = { { 8, 0 }, { 13, 14 }, { 15, 16 }, { 17, 18 } };
-	static const uint8_t v6[][2] = { { 128, 129 }, { 139, 140 } };
+	static const uint8_t v4[][2] = {{8, 0}, {13, 14}, {15, 16}, {17, 18}};
+	static const uint8_t v6[][2] = {{128, 129}, {139, 140}};
 	const uint8_t(*map)[2] = proto == IPPROTO_ICMP ? v4 : v6;
 	size_t n = proto == IPPROTO_ICMP ? sizeof(v4) / 2 : sizeof(v6) / 2;
 
@@ -128,7 +128,8 @@ bool flow_is_snat(const struct flow *f)
 {
 	if (memcmp(f->reply.dst, f->key.src, sizeof(f->key.src)) != 0)
 		return true;
-	return is_icmp(f->key.proto) ? f->reply.sport != f->key.sport : f->reply.dport != f->key.sport;
+	return is_icmp(f->key.proto) ? f->reply.sport != f->key.sport
+				     : f->reply.dport != f->key.sport;
 }
 
 bool flow_is_dnat(const struct flow *f)
@@ -141,13 +142,14 @@ bool flow_is_dnat(const struct flow *f)
 bool flow_equal_state(const struct flow *a, const struct flow *b)
 {
 	return flow_key_equal(&a->key, &b->key) &&
-		memcmp(&a->reply, &b->reply, sizeof(a->reply)) == 0 && a->status == b->status &&
-		a->mark == b->mark && a->tcp_state == b->tcp_state &&
-		memcmp(a->tcp_wscale, b->tcp_wscale, 2) == 0 &&
-		memcmp(a->tcp_flags, b->tcp_flags, 2) == 0;
+	       memcmp(&a->reply, &b->reply, sizeof(a->reply)) == 0 && a->status == b->status &&
+	       a->mark == b->mark && a->tcp_state == b->tcp_state &&
+	       memcmp(a->tcp_wscale, b->tcp_wscale, 2) == 0 &&
+	       memcmp(a->tcp_flags, b->tcp_flags, 2) == 0;
 }
 
-/* --- which are replicated ---------------------------------------------------------------------- */
+/* --- which are replicated ----------------------------------------------------------------------
+ */
 
 static bool prefix_has(const struct config_prefix *p, uint8_t family, const uint8_t addr[16])
 {
@@ -180,7 +182,7 @@ static bool is_loopback(uint8_t family, const uint8_t a[16])
 
 static bool is_multicast(uint8_t family, const uint8_t a[16])
 {
-	static const uint8_t all_ones[4] = { 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t all_ones[4] = {0xff, 0xff, 0xff, 0xff};
 
 	if (family == AF_INET)
 		return (a[0] & 0xf0) == 0xe0 || memcmp(a, all_ones, 4) == 0;
@@ -220,7 +222,8 @@ enum flow_class flow_classify(const struct flow_filter *filter, const struct flo
 	return FLOW_REPLICATED;
 }
 
-/* --- text -------------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------------------------------
+ */
 
 const char *flow_class_to_str(enum flow_class c)
 {
@@ -243,14 +246,15 @@ const char *flow_class_to_str(enum flow_class c)
 
 const char *flow_tcp_state_to_str(uint8_t state)
 {
-	static const char *const names[TCP_CONNTRACK_MAX] = { "NONE", "SYN_SENT", "SYN_RECV",
-		"ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2" };
+	static const char *const names[TCP_CONNTRACK_MAX] = {"NONE", "SYN_SENT", "SYN_RECV",
+		"ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",
+		"SYN_SENT2"};
 
 	return state > 0 && state < TCP_CONNTRACK_MAX ? names[state] : "";
 }
 
-const char *flow_endpoint_to_str(uint8_t family, const uint8_t addr[16], uint16_t port,
-	char out[FLOW_ENDPOINT_STRLEN])
+const char *flow_endpoint_to_str(
+	uint8_t family, const uint8_t addr[16], uint16_t port, char out[FLOW_ENDPOINT_STRLEN])
 {
 	char text[INET6_ADDRSTRLEN] = "";
 

@@ -20,7 +20,7 @@
  * ICMP has its id in sport and type << 8 | code in dport. */
 struct flow_key {
 	uint8_t family; /* AF_INET, AF_INET6 */
-	uint8_t proto;  /* IPPROTO_* */
+	uint8_t proto;	/* IPPROTO_* */
 	uint16_t zone;
 	uint16_t sport, dport;
 	uint8_t src[16], dst[16];
@@ -33,9 +33,10 @@ struct flow_tuple {
 
 struct flow {
 	struct flow_key key;
-	struct flow_tuple reply; /* as the kernel has it: differs from the mirrored key where NAT is */
-	uint32_t status;         /* IPS_* */
-	uint32_t timeout_s;      /* remaining */
+	struct flow_tuple
+		reply;	    /* as the kernel has it: differs from the mirrored key where NAT is */
+	uint32_t status;    /* IPS_* */
+	uint32_t timeout_s; /* remaining */
 	uint32_t mark;
 	uint8_t tcp_state; /* TCP_CONNTRACK_*; 0 for other protocols */
 	uint8_t tcp_wscale[2];
@@ -80,7 +81,7 @@ const char *flow_tcp_state_to_str(uint8_t state); /* "" for 0 or an unknown one 
 
 /* "a.b.c.d:port", "[v6]:port"; returns out. */
 #define FLOW_ENDPOINT_STRLEN 64
-const char *flow_endpoint_to_str(uint8_t family, const uint8_t addr[16], uint16_t port,
-	char out[FLOW_ENDPOINT_STRLEN]);
+const char *flow_endpoint_to_str(
+	uint8_t family, const uint8_t addr[16], uint16_t port, char out[FLOW_ENDPOINT_STRLEN]);
 
 #endif

@@ -183,7 +183,7 @@ static bool get_payload(struct rcursor *c, struct frame *f)
 enum frame_reason frame_decode(const uint8_t *bytes, size_t n, struct frame *ret, size_t *ret_used)
 {
 	struct rcursor c = rcursor_make(bytes, n);
-	struct frame f = { 0 };
+	struct frame f = {0};
 	uint8_t type, reserved;
 	uint16_t len;
 
@@ -211,8 +211,8 @@ enum frame_reason frame_decode(const uint8_t *bytes, size_t n, struct frame *ret
 
 const char *frame_reason_to_str(enum frame_reason reason)
 {
-	static const char *const names[FRAME_REASONS] = { "ok", "frame_incomplete", "frame_bad_header",
-		"frame_bad_type", "frame_bad_length", "frame_bad_value" };
+	static const char *const names[FRAME_REASONS] = {"ok", "frame_incomplete",
+		"frame_bad_header", "frame_bad_type", "frame_bad_length", "frame_bad_value"};
 
 	return reason < FRAME_REASONS ? names[reason] : "";
 }

@@ -55,7 +55,8 @@ static int make_certificate(struct identity *id)
 	if (n == 0)
 		n = mbedtls_x509write_crt_set_issuer_name(&w, subject);
 	if (n == 0)
-		n = mbedtls_x509write_crt_der(&w, der, sizeof(der), mbedtls_ctr_drbg_random, &id->rng);
+		n = mbedtls_x509write_crt_der(
+			&w, der, sizeof(der), mbedtls_ctr_drbg_random, &id->rng);
 	mbedtls_x509write_crt_free(&w);
 	mbedtls_mpi_free(&serial);
 	if (n <= 0)
@@ -78,7 +79,8 @@ int identity_new(const uint8_t *der, size_t der_len, struct identity **ret)
 	mbedtls_x509_crt_init(&id->crt);
 	if (mbedtls_ctr_drbg_seed(&id->rng, mbedtls_entropy_func, &id->entropy, NULL, 0) != 0)
 		r = -EIO;
-	else if (mbedtls_pk_parse_key(&id->key, der, der_len, NULL, 0) == 0 && p256(&id->key) != NULL)
+	else if (mbedtls_pk_parse_key(&id->key, der, der_len, NULL, 0) == 0 &&
+		 p256(&id->key) != NULL)
 		r = make_certificate(id);
 	if (r < 0) {
 		identity_free(id);
@@ -112,8 +114,8 @@ int identity_fingerprint(const mbedtls_pk_context *pk, uint8_t ret[IDENTITY_FING
 	return 0;
 }
 
-int identity_peer_key(struct identity *id, const mbedtls_pk_context *peer,
-	uint8_t ret[IDENTITY_PEER_KEY_BYTES])
+int identity_peer_key(
+	struct identity *id, const mbedtls_pk_context *peer, uint8_t ret[IDENTITY_PEER_KEY_BYTES])
 {
 	const mbedtls_md_info_t *md = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
 	uint8_t secret[32], key[IDENTITY_PEER_KEY_BYTES];
@@ -124,8 +126,8 @@ int identity_peer_key(struct identity *id, const mbedtls_pk_context *peer,
 	if (md == NULL || own == NULL || other == NULL)
 		return -EINVAL;
 	mbedtls_mpi_init(&shared);
-	r = mbedtls_ecdh_compute_shared(&own->grp, &shared, &other->Q, &own->d,
-		mbedtls_ctr_drbg_random, &id->rng);
+	r = mbedtls_ecdh_compute_shared(
+		&own->grp, &shared, &other->Q, &own->d, mbedtls_ctr_drbg_random, &id->rng);
 	if (r == 0)
 		r = mbedtls_mpi_write_binary(&shared, secret, sizeof(secret));
 	if (r == 0)
@@ -139,8 +141,8 @@ int identity_peer_key(struct identity *id, const mbedtls_pk_context *peer,
 	return r == 0 ? 0 : -EINVAL;
 }
 
-const char *identity_fingerprint_to_str(const uint8_t fp[IDENTITY_FINGERPRINT_BYTES],
-	char out[IDENTITY_FINGERPRINT_STRLEN])
+const char *identity_fingerprint_to_str(
+	const uint8_t fp[IDENTITY_FINGERPRINT_BYTES], char out[IDENTITY_FINGERPRINT_STRLEN])
 {
 	size_t at = (size_t)snprintf(out, IDENTITY_FINGERPRINT_STRLEN, "sha256:");
 

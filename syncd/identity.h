@@ -16,7 +16,7 @@
 #include <mbedtls/x509_crt.h>
 
 #define IDENTITY_FINGERPRINT_BYTES 32
-#define IDENTITY_PEER_KEY_BYTES    32
+#define IDENTITY_PEER_KEY_BYTES	   32
 
 struct identity {
 	mbedtls_entropy_context entropy;
@@ -38,7 +38,7 @@ int identity_peer_key(struct identity *id, const mbedtls_pk_context *peer,
 	uint8_t ret[IDENTITY_PEER_KEY_BYTES]) __attribute__((warn_unused_result));
 
 #define IDENTITY_FINGERPRINT_STRLEN 80
-const char *identity_fingerprint_to_str(const uint8_t fp[IDENTITY_FINGERPRINT_BYTES],
-	char out[IDENTITY_FINGERPRINT_STRLEN]);
+const char *identity_fingerprint_to_str(
+	const uint8_t fp[IDENTITY_FINGERPRINT_BYTES], char out[IDENTITY_FINGERPRINT_STRLEN]);
 
 #endif

@@ -18,10 +18,10 @@
 #include "syncd/engine.h"
 #include "syncd/listing.h"
 
-#define NOTIFY_EVERY       (200 * USEC_PER_MS) /* counters; changes are told at once */
-#define FLUSH_TIMEOUT_MAX  (10 * USEC_PER_SEC)
-#define NETCFGD_TIMEOUT    (2 * USEC_PER_SEC)
-#define MAX_COUNTERS       64
+#define NOTIFY_EVERY	  (200 * USEC_PER_MS) /* counters; changes are told at once */
+#define FLUSH_TIMEOUT_MAX (10 * USEC_PER_SEC)
+#define NETCFGD_TIMEOUT	  (2 * USEC_PER_SEC)
+#define MAX_COUNTERS	  64
 
 struct syncd {
 	struct daemon *daemon;
@@ -45,7 +45,8 @@ static struct syncd self;
 
 static int subscription; /* its address marks a subscribed connection */
 
-/* --- sync state ---------------------------------------------------------------------------------- */
+/* --- sync state ----------------------------------------------------------------------------------
+ */
 
 static void fill_sync_state(const struct engine_status *st, Gp__SyncState *ret)
 {
@@ -55,8 +56,8 @@ static void fill_sync_state(const struct engine_status *st, Gp__SyncState *ret)
 	ret->connected = st->replica->connected;
 	ret->in_sync = replica_in_sync(st->replica);
 	ret->since_ms = since > 0 ? (uint64_t)(since / USEC_PER_MS) : 0;
-	ret->reason = (char *)(uintptr_t)(st->link == NULL ? "no sync section is configured" :
-							   replica_reason(st->replica));
+	ret->reason = (char *)(uintptr_t)(st->link == NULL ? "no sync section is configured"
+							   : replica_reason(st->replica));
 	ret->sessions = st->sessions;
 	ret->sessions_replicated = st->sessions_replicated;
 	ret->backlog = st->source.backlog;
@@ -160,7 +161,8 @@ static const struct engine_ops engine_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- netcfgd: addresses that the configuration does not name --------------------------------------- */
+/* --- netcfgd: addresses that the configuration does not name
+ * --------------------------------------- */
 
 static void on_subscribed(const Gp__Envelope *answer, int err, void *owner, uint64_t cookie)
 {
@@ -199,7 +201,8 @@ static const struct ipc_client_ops netcfgd_ops = {
 	.notify = on_netcfgd_notify,
 };
 
-/* --- orders from vrrpd ----------------------------------------------------------------------------- */
+/* --- orders from vrrpd
+ * ----------------------------------------------------------------------------- */
 
 static void on_promote(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
@@ -266,7 +269,8 @@ static void on_subscribe(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	timer_set(&s->notify, clock_now_us() + NOTIFY_EVERY);
 }
 
-/* --- sessions --------------------------------------------------------------------------------------- */
+/* --- sessions
+ * --------------------------------------------------------------------------------------- */
 
 static const char *protocol_to_str(uint8_t proto)
 {
@@ -283,8 +287,6 @@ static const char *protocol_to_str(uint8_t proto)
 		return "icmpv6";
 	case IPPROTO_SCTP:
 		return "sctp";
-	case IPPROTO_GRE:
-		return "gre";
 	default:
 		return "other";
 	}
@@ -295,8 +297,8 @@ struct session_text {
 	char reply_source[FLOW_ENDPOINT_STRLEN], reply_destination[FLOW_ENDPOINT_STRLEN];
 };
 
-static void fill_session(const struct syncd *s, const struct flow *f, Gp__Session *m,
-	struct session_text *t)
+static void fill_session(
+	const struct syncd *s, const struct flow *f, Gp__Session *m, struct session_text *t)
 {
 	gp__session__init(m);
 	m->protocol = (char *)(uintptr_t)protocol_to_str(f->key.proto);
@@ -330,10 +332,12 @@ static void on_sessions(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 		ipc_reply_error(c, e->id, -EAGAIN, "syncd has no configuration yet");
 		return;
 	}
-	r = listing_page(&s->listings, e->sessions_request->cursor, clock_now_us(), flows, &n, &next);
+	r = listing_page(
+		&s->listings, e->sessions_request->cursor, clock_now_us(), flows, &n, &next);
 	if (r < 0) {
-		ipc_reply_error(c, e->id, r, r == -ESTALE ? "this listing is too old; start anew" :
-							    "the kernel's sessions cannot be read");
+		ipc_reply_error(c, e->id, r,
+			r == -ESTALE ? "this listing is too old; start anew"
+				     : "the kernel's sessions cannot be read");
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -350,7 +354,8 @@ static void on_sessions(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	ipc_send(c, &answer);
 }
 
-/* --- status ------------------------------------------------------------------------------------------ */
+/* --- status
+ * ------------------------------------------------------------------------------------------ */
 
 static uint64_t sum(const uint64_t *v, size_t n)
 {
@@ -386,8 +391,8 @@ static void count(struct counters *cs, struct arena *scratch, const char *prefix
 
 static void fill_counters(const struct engine_status *es, Gp__Status *st, struct arena *scratch)
 {
-	struct counters cs = { arena_array(scratch, MAX_COUNTERS, sizeof(*cs.v)),
-		arena_array(scratch, MAX_COUNTERS, sizeof(*cs.pointers)), 0 };
+	struct counters cs = {arena_array(scratch, MAX_COUNTERS, sizeof(*cs.v)),
+		arena_array(scratch, MAX_COUNTERS, sizeof(*cs.pointers)), 0};
 
 	if (cs.v == NULL || cs.pointers == NULL)
 		return;
@@ -402,8 +407,8 @@ static void fill_counters(const struct engine_status *es, Gp__Status *st, struct
 		count(&cs, scratch, "not_replicated_", flow_class_to_str((enum flow_class)i),
 			es->source.not_replicated[i]);
 	for (int i = 0; i < REPLICA_REFUSALS; i++)
-		count(&cs, scratch, "refused_frame_", replica_refusal_to_str((enum replica_refusal)i),
-			es->replica->refused[i]);
+		count(&cs, scratch, "refused_frame_",
+			replica_refusal_to_str((enum replica_refusal)i), es->replica->refused[i]);
 	for (int i = RECORD_SHORT; i < RECORD_REASONS; i++)
 		count(&cs, scratch, "refused_", record_reason_to_str((enum record_reason)i),
 			es->sink->refused_malformed[i]);
@@ -417,8 +422,8 @@ static void fill_counters(const struct engine_status *es, Gp__Status *st, struct
 	st->n_counters = cs.n;
 }
 
-static void fill_detail(struct syncd *s, const struct engine_status *es, Gp__SyncdStatus *d,
-	struct arena *scratch)
+static void fill_detail(
+	struct syncd *s, const struct engine_status *es, Gp__SyncdStatus *d, struct arena *scratch)
 {
 	uint8_t seen[IDENTITY_FINGERPRINT_BYTES];
 	char text[IDENTITY_FINGERPRINT_STRLEN];
@@ -438,7 +443,7 @@ static void fill_detail(struct syncd *s, const struct engine_status *es, Gp__Syn
 	d->records_received = es->sink->received;
 	d->records_applied = es->sink->applied;
 	d->records_refused = sum(es->sink->refused_malformed, RECORD_REASONS) +
-		sum(es->sink->refused_class, 8) + es->sink->failed;
+			     sum(es->sink->refused_class, 8) + es->sink->failed;
 	d->full_syncs = es->replica->full_syncs;
 	d->overruns = es->source.overruns;
 	d->repairs = es->sink->repaired;
@@ -463,7 +468,8 @@ static void on_status(void *owner, Gp__Status *st, struct arena *scratch)
 	st->syncd = detail;
 }
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life
+ * ------------------------------------------------------------------------------------------- */
 
 static int on_prepare(void *owner, const struct config *cfg, char *why, size_t why_size)
 {
@@ -473,12 +479,13 @@ static int on_prepare(void *owner, const struct config *cfg, char *why, size_t w
 
 static void seal(struct syncd *s)
 {
-	static const int extra[] = { SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_socket,
+	static const int extra[] = {SYS_connect, SYS_bind, SYS_listen, SYS_accept4, SYS_socket,
 		SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_recvmmsg, SYS_sendto,
-		SYS_recvfrom, SYS_getrandom, SYS_shutdown };
+		SYS_recvfrom, SYS_getrandom, SYS_shutdown};
 	int r;
 
-	tzset(); /* mbedTLS looks at certificate dates, and libc opens /etc/localtime at the first time */
+	tzset(); /* mbedTLS looks at certificate dates, and libc opens /etc/localtime at the first
+		    time */
 	r = sandbox_seal(extra, sizeof(extra) / sizeof(extra[0]));
 
 	if (r < 0)
@@ -496,15 +503,16 @@ static void on_commit(void *owner, const struct config *cfg)
 		r = engine_new(s->loop, &engine_ops, s, &s->engine);
 		if (r < 0) {
 			s->engine = NULL;
-			daemon_error(s->daemon, "the kernel's connection tracking cannot be reached: %s",
+			daemon_error(s->daemon,
+				"the kernel's connection tracking cannot be reached: %s",
 				strerror(-r));
 			return; /* never ready: the supervisor sees to it */
 		}
 	}
 	s->peer[0] = s->peer_fingerprint[0] = '\0';
 	if (cfg->sync.present) {
-		snprintf(s->peer, sizeof(s->peer), "%s:%u", config_prefix_to_str(&cfg->sync.peer, addr),
-			(unsigned)cfg->sync.port);
+		snprintf(s->peer, sizeof(s->peer), "%s:%u",
+			config_prefix_to_str(&cfg->sync.peer, addr), (unsigned)cfg->sync.port);
 		identity_fingerprint_to_str(cfg->sync.peer_fingerprint, s->peer_fingerprint);
 	}
 	engine_configure(s->engine, cfg);
@@ -557,11 +565,11 @@ static const char *check_flush(const Gp__Envelope *e)
 }
 
 static const struct ipc_rule rules[] = {
-	{ GP__ENVELOPE__BODY_PROMOTE_REQUEST, IPC_VRRPD, IPC_ANY_STATE, check_promote, on_promote },
-	{ GP__ENVELOPE__BODY_DEMOTE_REQUEST, IPC_VRRPD, IPC_ANY_STATE, NULL, on_demote },
-	{ GP__ENVELOPE__BODY_FLUSH_REQUEST, IPC_VRRPD, IPC_ANY_STATE, check_flush, on_flush },
-	{ GP__ENVELOPE__BODY_SYNC_SUBSCRIBE, IPC_VRRPD, IPC_ANY_STATE, NULL, on_subscribe },
-	{ GP__ENVELOPE__BODY_SESSIONS_REQUEST, IPC_MAY_QUERY, IPC_ANY_STATE, NULL, on_sessions },
+	{GP__ENVELOPE__BODY_PROMOTE_REQUEST, IPC_VRRPD, IPC_ANY_STATE, check_promote, on_promote},
+	{GP__ENVELOPE__BODY_DEMOTE_REQUEST, IPC_VRRPD, IPC_ANY_STATE, NULL, on_demote},
+	{GP__ENVELOPE__BODY_FLUSH_REQUEST, IPC_VRRPD, IPC_ANY_STATE, check_flush, on_flush},
+	{GP__ENVELOPE__BODY_SYNC_SUBSCRIBE, IPC_VRRPD, IPC_ANY_STATE, NULL, on_subscribe},
+	{GP__ENVELOPE__BODY_SESSIONS_REQUEST, IPC_MAY_QUERY, IPC_ANY_STATE, NULL, on_sessions},
 };
 
 static const struct daemon_ops ops = {
@@ -586,7 +594,8 @@ static int on_init(void *owner, struct daemon *d, uv_loop_t *loop)
 	r = timer_init(&s->notify, loop, on_notify, s);
 	if (r < 0)
 		return r;
-	return ipc_client_new(loop, daemon_socket(d, "netcfgd", path), &netcfgd_ops, s, &s->netcfgd);
+	return ipc_client_new(
+		loop, daemon_socket(d, "netcfgd", path), &netcfgd_ops, s, &s->netcfgd);
 }
 
 int syncd_run(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The HA link: who connects, which connection counts, when it is dead; see link.h. Owns the listening
- * socket, the connections, the identity. Runs in syncd.
+ * The HA link: who connects, which connection counts, when it is dead; see link.h. Owns the
+ * listening socket, the connections, the identity. Runs in syncd.
  */
 #include "syncd/link.h"
 
@@ -48,8 +48,8 @@ static void count(struct link *l, enum link_counter what, const char *text)
 		l->ops->trouble(text, l->owner);
 }
 
-static socklen_t sockaddr_of(const struct config_prefix *p, uint16_t port,
-	struct sockaddr_storage *ret)
+static socklen_t sockaddr_of(
+	const struct config_prefix *p, uint16_t port, struct sockaddr_storage *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (p->family == AF_INET6) {
@@ -80,7 +80,8 @@ static int bound_socket(const struct link *l, uint16_t port)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms)) < 0 ||
+		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms)) <
+			0 ||
 		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, l->cfg.interface,
 			(socklen_t)strlen(l->cfg.interface)) < 0 ||
 		bind(fd, (const struct sockaddr *)&local, len) < 0) {
@@ -91,7 +92,8 @@ static int bound_socket(const struct link *l, uint16_t port)
 	return fd;
 }
 
-/* --- connections -------------------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------------------
+ */
 
 static void on_frame(struct conn *c, const struct frame *f, void *owner);
 
@@ -100,9 +102,9 @@ static void on_secure(struct conn *c, void *owner)
 	struct link *l = owner;
 	uint8_t key[IDENTITY_PEER_KEY_BYTES], bytes[FRAME_HEADER + 16 + CONFIG_NAME_MAX];
 	struct wcursor w = wcursor_make(bytes, sizeof(bytes));
-	struct frame hello = { .type = FRAME_HELLO,
+	struct frame hello = {.type = FRAME_HELLO,
 		.version_min = FRAME_VERSION_MIN,
-		.version_max = FRAME_VERSION };
+		.version_max = FRAME_VERSION};
 	const mbedtls_pk_context *peer = conn_peer_key(c);
 
 	if (peer == NULL || identity_peer_key(l->id, peer, key) < 0) {
@@ -189,7 +191,8 @@ static void hello_received(struct link *l, struct conn *c, const struct frame *f
 {
 	if (f->version_min > FRAME_VERSION || f->version_max < FRAME_VERSION_MIN) {
 		count(l, LINK_BAD_VERSION,
-			"HA link: the peer's program speaks no protocol version that this one does");
+			"HA link: the peer's program speaks no protocol version that this one "
+			"does");
 		conn_fail(c, "no common protocol version");
 		return;
 	}
@@ -225,7 +228,8 @@ static void on_frame(struct conn *c, const struct frame *f, void *owner)
 		l->ops->frame(f, l->owner);
 }
 
-/* --- connecting and listening ------------------------------------------------------------------- */
+/* --- connecting and listening -------------------------------------------------------------------
+ */
 
 static bool has_candidate(const struct link *l)
 {
@@ -260,7 +264,8 @@ static bool is_peer(const struct link *l, const struct sockaddr_storage *from)
 	if (from->ss_family != p->family)
 		return false;
 	if (p->family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)from)->sin_addr.s_addr == p->v4.s_addr;
+		return ((const struct sockaddr_in *)(const void *)from)->sin_addr.s_addr ==
+		       p->v4.s_addr;
 	return memcmp(&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, &p->v6,
 		       sizeof(p->v6)) == 0;
 }
@@ -274,8 +279,8 @@ static void on_accept(uv_poll_t *p, int status, int events)
 		int one = 1, timeout_ms = SEND_TIMEOUT_MS;
 		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
-		int fd = accept4(l->listen_fd, (struct sockaddr *)&from, &len,
-			SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(
+			l->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0)
 			return;
@@ -285,7 +290,8 @@ static void on_accept(uv_poll_t *p, int status, int events)
 			continue;
 		}
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+		(void)setsockopt(
+			fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 		add_candidate(l, fd, false);
 	}
 }
@@ -332,11 +338,12 @@ static void schedule_retry(struct link *l)
 		l->retry_ms = LINK_RETRY_MAX / USEC_PER_MS;
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------
+ */
 
 static void watch_current(struct link *l, usec_t now)
 {
-	struct frame ping = { .type = FRAME_PING, .sessions = l->ops->sessions(l->owner) };
+	struct frame ping = {.type = FRAME_PING, .sessions = l->ops->sessions(l->owner)};
 
 	link_send(l, &ping);
 	link_flush(l);
@@ -356,7 +363,8 @@ static void on_tick(uv_timer_t *t)
 	usec_t now = clock_now_us();
 
 	for (size_t i = 0; i < LINK_MAX_CANDIDATES; i++)
-		if (l->candidates[i] != NULL && now - conn_born(l->candidates[i]) > LINK_HANDSHAKE_MAX)
+		if (l->candidates[i] != NULL &&
+			now - conn_born(l->candidates[i]) > LINK_HANDSHAKE_MAX)
 			conn_fail(l->candidates[i], "no hello in time");
 	if (l->current != NULL)
 		watch_current(l, now);
@@ -391,8 +399,8 @@ int link_new(uv_loop_t *loop, const struct config_sync *cfg, const char *node,
 	(void)uv_timer_init(loop, &l->retry);
 	l->ticker.data = l->retry.data = l;
 	l->open_handles = 2;
-	(void)uv_timer_start(&l->ticker, on_tick, LINK_PING_EVERY / USEC_PER_MS,
-		LINK_PING_EVERY / USEC_PER_MS);
+	(void)uv_timer_start(
+		&l->ticker, on_tick, LINK_PING_EVERY / USEC_PER_MS, LINK_PING_EVERY / USEC_PER_MS);
 	(void)uv_timer_start(&l->retry, on_retry, 0, 0);
 	*ret = l;
 	return 0;
@@ -440,7 +448,8 @@ void link_close(struct link *l, void (*done)(void *owner))
 	uv_close((uv_handle_t *)&l->retry, on_closed);
 }
 
-/* --- what the engine uses ------------------------------------------------------------------------ */
+/* --- what the engine uses ------------------------------------------------------------------------
+ */
 
 bool link_is_up(const struct link *l)
 {
@@ -511,9 +520,9 @@ uint64_t link_counter(const struct link *l, enum link_counter c)
 
 const char *link_counter_to_str(enum link_counter c)
 {
-	static const char *const names[LINK_COUNTERS] = { "link_connects", "link_strangers",
-		"link_wrong_fingerprint", "link_handshake_failed", "link_bad_version", "link_bad_frame",
-		"link_silent" };
+	static const char *const names[LINK_COUNTERS] = {"link_connects", "link_strangers",
+		"link_wrong_fingerprint", "link_handshake_failed", "link_bad_version",
+		"link_bad_frame", "link_silent"};
 
 	return c < LINK_COUNTERS ? names[c] : "";
 }

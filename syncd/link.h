@@ -16,10 +16,10 @@
 #include "syncd/frame.h"
 #include "syncd/identity.h"
 
-#define LINK_PING_EVERY     (250 * USEC_PER_MS)
-#define LINK_DEAD_AFTER     (1250 * USEC_PER_MS)
-#define LINK_RETRY_MIN      (100 * USEC_PER_MS)
-#define LINK_RETRY_MAX      (2 * USEC_PER_SEC)
+#define LINK_PING_EVERY	    (250 * USEC_PER_MS)
+#define LINK_DEAD_AFTER	    (1250 * USEC_PER_MS)
+#define LINK_RETRY_MIN	    (100 * USEC_PER_MS)
+#define LINK_RETRY_MAX	    (2 * USEC_PER_SEC)
 #define LINK_HANDSHAKE_MAX  (2 * USEC_PER_SEC)
 #define LINK_MAX_CANDIDATES 4
 
@@ -27,7 +27,7 @@ struct link;
 
 struct link_ops {
 	void (*hello)(struct frame *fill, void *owner); /* role, handover, term */
-	uint64_t (*sessions)(void *owner);              /* for pings */
+	uint64_t (*sessions)(void *owner);		/* for pings */
 	void (*up)(const struct frame *hello, void *owner);
 	void (*down)(const char *why, void *owner);
 	void (*frame)(const struct frame *f, void *owner);
@@ -38,18 +38,19 @@ struct link_ops {
 
 enum link_counter {
 	LINK_CONNECTS,
-	LINK_STRANGERS,         /* connections from another address */
+	LINK_STRANGERS, /* connections from another address */
 	LINK_WRONG_FINGERPRINT,
-	LINK_HANDSHAKE_FAILED,  /* the wrong fingerprints included */
+	LINK_HANDSHAKE_FAILED, /* the wrong fingerprints included */
 	LINK_BAD_VERSION,
-	LINK_BAD_FRAME,         /* malformed, or not in this place */
-	LINK_SILENT,            /* closed after LINK_DEAD_AFTER */
+	LINK_BAD_FRAME, /* malformed, or not in this place */
+	LINK_SILENT,	/* closed after LINK_DEAD_AFTER */
 	LINK_COUNTERS,
 };
 
 /* Copies what it needs of `cfg` and `node`. */
 int link_new(uv_loop_t *loop, const struct config_sync *cfg, const char *node,
-	const struct link_ops *ops, void *owner, struct link **ret) __attribute__((warn_unused_result));
+	const struct link_ops *ops, void *owner, struct link **ret)
+	__attribute__((warn_unused_result));
 void link_close(struct link *l, void (*done)(void *owner));
 
 bool link_is_up(const struct link *l);

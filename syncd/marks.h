@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The marks of one full compare: which sessions the Active named, by keyed hash, and with which reply
- * direction. What the Standby has beyond them is swept. Pure. Runs in syncd on the Standby.
+ * The marks of one full compare: which sessions the Active named, by keyed hash, and with which
+ * reply direction. What the Standby has beyond them is swept. Pure. Runs in syncd on the Standby.
  */
 #ifndef GATEPAIR_SYNCD_MARKS_H
 #define GATEPAIR_SYNCD_MARKS_H
@@ -15,7 +15,7 @@ struct marks;
 
 enum mark_verdict {
 	MARK_NAMED,
-	MARK_ABSENT,    /* the Active does not have it */
+	MARK_ABSENT,	/* the Active does not have it */
 	MARK_DIFFERENT, /* the Active's has another reply direction */
 };
 

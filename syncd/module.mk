@@ -1,5 +1,5 @@
 # syncd: session replication
-syncd_CORE := syncd/flow.c syncd/dirty.c syncd/replica.c syncd/record.c syncd/frame.c syncd/shadow.c \
+syncd_CORE := syncd/flow.c syncd/dirty.c syncd/replica.c syncd/replica_text.c syncd/record.c syncd/frame.c syncd/shadow.c \
 	syncd/marks.c syncd/ctmsg.c
 
 PROGRAMS += syncd
@@ -12,7 +12,7 @@ MAN_PAGES += syncd/syncd.8
 UNIT_TESTS += test_flow test_dirty test_replica test_record test_shadow test_ctmsg
 test_flow_SRCS := syncd/flow.c
 test_dirty_SRCS := syncd/dirty.c syncd/flow.c
-test_replica_SRCS := syncd/replica.c
+test_replica_SRCS := syncd/replica.c syncd/replica_text.c
 test_record_SRCS := syncd/record.c syncd/frame.c syncd/flow.c
 test_shadow_SRCS := syncd/shadow.c syncd/marks.c syncd/flow.c
 test_ctmsg_SRCS := syncd/ctmsg.c syncd/flow.c syncd/record.c

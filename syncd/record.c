@@ -11,15 +11,15 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 
 /* Byte 0: operation in the low three bits, what follows in the others. */
-#define OP_MASK   0x07
-#define HAS_V6    0x08
+#define OP_MASK	  0x07
+#define HAS_V6	  0x08
 #define HAS_REPLY 0x10
 #define HAS_MARK  0x20
 #define HAS_ZONE  0x40
 #define RESERVED  0x80
 
 #define TCP_WSCALE_MAX 14 /* RFC 7323, 2.3 */
-#define TCP_FLAGS_CARRIED \
+#define TCP_FLAGS_CARRIED                                                                          \
 	(IP_CT_TCP_FLAG_WINDOW_SCALE | IP_CT_TCP_FLAG_SACK_PERM | IP_CT_TCP_FLAG_CLOSE_INIT)
 
 const uint16_t record_status_mask = IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT;
@@ -43,7 +43,7 @@ static void get_tuple(struct rcursor *c, size_t addr_len, struct flow_tuple *ret
 
 static struct flow_tuple key_tuple(const struct flow_key *k)
 {
-	struct flow_tuple t = { .sport = k->sport, .dport = k->dport };
+	struct flow_tuple t = {.sport = k->sport, .dport = k->dport};
 
 	memcpy(t.src, k->src, sizeof(t.src));
 	memcpy(t.dst, k->dst, sizeof(t.dst));
@@ -60,8 +60,8 @@ void record_encode(struct wcursor *c, const struct record *rec)
 	flow_mirror(&f->key, &mirror);
 	has_reply = memcmp(&mirror, &f->reply, sizeof(mirror)) != 0;
 	wcursor_u8(c, (uint8_t)((unsigned)rec->op | (f->key.family == AF_INET6 ? HAS_V6 : 0u) |
-			      (has_reply ? HAS_REPLY : 0u) | (has_mark ? HAS_MARK : 0u) |
-			      (f->key.zone != 0 ? HAS_ZONE : 0u)));
+				(has_reply ? HAS_REPLY : 0u) | (has_mark ? HAS_MARK : 0u) |
+				(f->key.zone != 0 ? HAS_ZONE : 0u)));
 	wcursor_u8(c, f->key.proto);
 	put_tuple(c, addr_len, &orig);
 	if (has_reply)
@@ -180,7 +180,7 @@ static enum record_reason check_state(const struct record *rec)
 /* The whole record is read before its values are judged, so that the next one can be found. */
 enum record_reason record_decode(struct rcursor *c, struct record *ret)
 {
-	struct record rec = { 0 };
+	struct record rec = {0};
 	uint8_t lead = rcursor_u8(c);
 	enum record_reason reason;
 
@@ -206,9 +206,9 @@ enum record_reason record_decode(struct rcursor *c, struct record *ret)
 
 const char *record_reason_to_str(enum record_reason reason)
 {
-	static const char *const names[RECORD_REASONS] = { "ok", "record_short", "record_bad_op",
+	static const char *const names[RECORD_REASONS] = {"ok", "record_short", "record_bad_op",
 		"record_bad_flags", "record_bad_protocol", "record_bad_icmp", "record_bad_status",
-		"record_bad_timeout", "record_bad_tcp" };
+		"record_bad_timeout", "record_bad_tcp"};
 
 	return reason < RECORD_REASONS ? names[reason] : "";
 }

@@ -38,8 +38,8 @@ extern const uint16_t record_status_mask;
 
 /* Sets `bad` in the cursor when the room does not suffice (RECORD_MAX_BYTES always do). */
 void record_encode(struct wcursor *c, const struct record *rec);
-/* *ret is untouched unless RECORD_OK. After SHORT, BAD_OP and BAD_FLAGS the rest of the batch cannot
- * be read; after any other reason the cursor stands at the next record. */
+/* *ret is untouched unless RECORD_OK. After SHORT, BAD_OP and BAD_FLAGS the rest of the batch
+ * cannot be read; after any other reason the cursor stands at the next record. */
 enum record_reason record_decode(struct rcursor *c, struct record *ret)
 	__attribute__((warn_unused_result));
 const char *record_reason_to_str(enum record_reason reason);

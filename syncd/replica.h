@@ -9,9 +9,9 @@
  *   and goes out in batches → all of that handed to the link (event DUMP_SENT) → SYNC_END →
  *   SYNC_DONE comes back: the peer is in sync. Further batches as sessions change.
  * Standby:
- *   SYNC_BEGIN → MARK: from now on remember which sessions the batches name → SYNC_END → SWEEP: dump
- *   the own kernel and delete the replicated sessions that the Active did not name → event SWEPT →
- *   SYNC_DONE: in sync. What came out wrong (a session of the same name with another translation,
+ *   SYNC_BEGIN → MARK: from now on remember which sessions the batches name → SYNC_END → SWEEP:
+ * dump the own kernel and delete the replicated sessions that the Active did not name → event SWEPT
+ * → SYNC_DONE: in sync. What came out wrong (a session of the same name with another translation,
  *   a dump that failed) → event UNSWEPT → SYNC_REQUEST: once more.
  * A batch is acknowledged after it is in the kernel, in order.
  *
@@ -26,10 +26,10 @@
 
 #include "common/clock.h"
 
-#define REPLICA_HANDOVER_MAX  (2 * USEC_PER_SEC) /* records of the old term are taken this long */
-#define REPLICA_DRAIN_MAX     (1 * USEC_PER_SEC) /* the outgoing Active empties its dirty set */
-#define REPLICA_STALL         (5 * USEC_PER_SEC) /* a sync without progress is asked for again */
-#define REPLICA_REPAIR_GAP    (1 * USEC_PER_SEC) /* between two full compares for overruns */
+#define REPLICA_HANDOVER_MAX  (2 * USEC_PER_SEC)   /* records of the old term are taken this long */
+#define REPLICA_DRAIN_MAX     (1 * USEC_PER_SEC)   /* the outgoing Active empties its dirty set */
+#define REPLICA_STALL	      (5 * USEC_PER_SEC)   /* a sync without progress is asked for again */
+#define REPLICA_REPAIR_GAP    (1 * USEC_PER_SEC)   /* between two full compares for overruns */
 #define REPLICA_COMPARE_EVERY (600 * USEC_PER_SEC) /* a full compare without any cause */
 
 enum replica_role {
@@ -52,16 +52,17 @@ enum replica_event_type {
 	REPLICA_EV_LINK_UP,
 	REPLICA_EV_LINK_DOWN,
 	/* frames from the peer */
-	REPLICA_EV_STATE,        /* role, term, handover */
-	REPLICA_EV_SYNC_BEGIN,   /* term, id, sync */
-	REPLICA_EV_BATCH,        /* term, seq */
-	REPLICA_EV_SYNC_END,     /* term, id */
-	REPLICA_EV_TERM_END,     /* term */
-	REPLICA_EV_ACK,          /* seq */
-	REPLICA_EV_SYNC_DONE,    /* id */
+	REPLICA_EV_STATE,      /* role, term, handover */
+	REPLICA_EV_SYNC_BEGIN, /* term, id, sync */
+	REPLICA_EV_BATCH,      /* term, seq */
+	REPLICA_EV_SYNC_END,   /* term, id */
+	REPLICA_EV_TERM_END,   /* term */
+	REPLICA_EV_ACK,	       /* seq */
+	REPLICA_EV_SYNC_DONE,  /* id */
 	REPLICA_EV_SYNC_REQUEST,
 	/* own shell: work that an action started is finished */
-	REPLICA_EV_DUMP_SENT, /* id: the dump ended, and all it put into the dirty set is in batches */
+	REPLICA_EV_DUMP_SENT, /* id: the dump ended, and all it put into the dirty set is in batches
+			       */
 	REPLICA_EV_DRAINED,   /* kernel events read, dirty set in batches */
 	REPLICA_EV_SWEPT,     /* id; the marks are forgotten */
 	REPLICA_EV_UNSWEPT,   /* id: it must be done once more; the marks are forgotten */
@@ -82,7 +83,7 @@ struct replica_event {
 enum replica_refusal {
 	REPLICA_REFUSED_OLD_TERM,
 	REPLICA_REFUSED_NO_ROLE,    /* not told our role yet */
-	REPLICA_REFUSED_ACTIVE,     /* we are Active ourselves, of an older term even: a split */
+	REPLICA_REFUSED_ACTIVE,	    /* we are Active ourselves, of an older term even: a split */
 	REPLICA_REFUSED_NOT_ACTIVE, /* sync frames from a peer that did not say it is Active */
 	REPLICA_REFUSED_SEQUENCE,   /* batch numbers do not go up */
 	REPLICA_REFUSALS,
@@ -90,13 +91,13 @@ enum replica_refusal {
 
 enum replica_action_type {
 	/* frames to the peer */
-	REPLICA_DO_SEND_STATE,      /* role, term, handover */
+	REPLICA_DO_SEND_STATE,	    /* role, term, handover */
 	REPLICA_DO_SEND_SYNC_BEGIN, /* term, id, sync */
 	REPLICA_DO_SEND_SYNC_END,   /* term, id */
 	REPLICA_DO_SEND_SYNC_DONE,  /* id */
 	REPLICA_DO_SEND_SYNC_REQUEST,
 	REPLICA_DO_SEND_TERM_END, /* term */
-	REPLICA_DO_SEND_ACK,      /* seq */
+	REPLICA_DO_SEND_ACK,	  /* seq */
 	/* Standby: the kernel */
 	REPLICA_DO_APPLY,     /* the batch of this very event, before the next action */
 	REPLICA_DO_REFUSE,    /* drop the frame of this event; counted in refused[] already */
@@ -144,15 +145,15 @@ struct replica {
 	bool peer_handover;
 
 	/* Active */
-	bool sending;     /* events on, batches of send_term go out */
+	bool sending; /* events on, batches of send_term go out */
 	uint64_t send_term;
-	bool draining;    /* demoted, but the old term's rest still goes out */
+	bool draining; /* demoted, but the old term's rest still goes out */
 	usec_t drain_until;
 	enum replica_sync send_sync; /* of the newest SYNC_BEGIN */
-	bool dumping;      /* DUMP was ordered, DUMP_SENT has not come */
-	bool dump_sent;    /* SYNC_END is out */
-	bool lost;         /* events were lost since the newest SYNC_BEGIN */
-	usec_t dump_due;   /* USEC_NEVER: no dump waits to be started */
+	bool dumping;		     /* DUMP was ordered, DUMP_SENT has not come */
+	bool dump_sent;		     /* SYNC_END is out */
+	bool lost;		     /* events were lost since the newest SYNC_BEGIN */
+	usec_t dump_due;	     /* USEC_NEVER: no dump waits to be started */
 	usec_t dump_begun;
 	usec_t compare_at;
 	bool peer_in_sync; /* SYNC_DONE came for send_id, or before a COMPARE */
@@ -164,15 +165,15 @@ struct replica {
 
 	uint64_t sync_id; /* of the newest sync, sent or received */
 	uint64_t rx_seq;  /* newest batch on this connection */
-	usec_t since;     /* the shown state (connected, in_sync) */
+	usec_t since;	  /* the shown state (connected, in_sync) */
 	bool shown_connected, shown_in_sync;
 	uint64_t full_syncs, compares, overruns, refused[REPLICA_REFUSALS];
 };
 
 void replica_init(struct replica *r, usec_t now);
 /* Appends to nothing: `out` is set anew. */
-void replica_step(struct replica *r, const struct replica_event *ev, usec_t now,
-	struct replica_actions *out);
+void replica_step(
+	struct replica *r, const struct replica_event *ev, usec_t now, struct replica_actions *out);
 /* When the next TICK is due; USEC_NEVER: not before another event. */
 usec_t replica_deadline(const struct replica *r);
 

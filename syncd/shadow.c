@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The shadow table: open addressing, linear probing, deletion by shifting back. Pure. Runs in syncd.
+ * The shadow table: open addressing, linear probing, deletion by shifting back. Pure. Runs in
+ * syncd.
  */
 #include "syncd/shadow.h"
 
@@ -15,13 +16,13 @@
 #include "syncd/record.h"
 
 #define FIRST_SLOTS 1024u
-#define CLASSES     (TCP_CONNTRACK_MAX + 3)
+#define CLASSES	    (TCP_CONNTRACK_MAX + 3)
 #define LINK_LAG_S  5
 
 struct slot {
-	uint64_t hash;    /* 0: free */
+	uint64_t hash;	  /* 0: free */
 	uint32_t until_s; /* the copy runs out; 0: destroyed during this scan */
-	uint32_t epoch;   /* of the last scan or event that saw it; 0: the last scan did not */
+	uint32_t epoch;	  /* of the last scan or event that saw it; 0: the last scan did not */
 };
 
 struct shadow {
@@ -71,7 +72,8 @@ void shadow_set_period(struct shadow *s, uint32_t period_s)
 	s->period_s = period_s;
 }
 
-/* --- the table --------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------
+ */
 
 static uint64_t hash_of(const struct shadow *s, const struct flow_key *k)
 {
@@ -128,7 +130,7 @@ static struct slot *find_or_add(struct shadow *s, uint64_t hash)
 	if ((s->n_used >= s->n_slots / 4 * 3 && grow(s) < 0) || s->slots == NULL)
 		return NULL;
 	slot = &s->slots[probe(s->slots, s->n_slots, hash)];
-	*slot = (struct slot){ .hash = hash };
+	*slot = (struct slot){.hash = hash};
 	s->n_used++;
 	return slot;
 }
@@ -149,7 +151,8 @@ static void erase(struct shadow *s, size_t hole)
 	s->n_used--;
 }
 
-/* --- how long copies are held ------------------------------------------------------------------ */
+/* --- how long copies are held ------------------------------------------------------------------
+ */
 
 static size_t class_of(const struct flow *f)
 {
@@ -172,7 +175,8 @@ static void learn(struct shadow *s, const struct flow *f)
 static uint32_t hold_min_s(const struct shadow *s, const struct flow *f)
 {
 	uint32_t fresh = s->class_max_s[class_of(f)];
-	uint32_t left = f->timeout_s < RECORD_TIMEOUT_MAX_S / 2 ? f->timeout_s : RECORD_TIMEOUT_MAX_S / 2;
+	uint32_t left =
+		f->timeout_s < RECORD_TIMEOUT_MAX_S / 2 ? f->timeout_s : RECORD_TIMEOUT_MAX_S / 2;
 
 	if (fresh > SHADOW_FRESH_MAX_S)
 		fresh = SHADOW_FRESH_MAX_S;
@@ -191,7 +195,8 @@ static uint32_t seconds(usec_t now)
 	return (uint32_t)(now / USEC_PER_SEC);
 }
 
-/* --- events and scans -------------------------------------------------------------------------- */
+/* --- events and scans --------------------------------------------------------------------------
+ */
 
 void shadow_seen(struct shadow *s, const struct flow *f, usec_t now)
 {

@@ -53,7 +53,7 @@ static void note_failures(struct sink *s, const struct ctnl_result *res)
 
 static void apply(struct sink *s, size_t n, enum ctnl_mode mode)
 {
-	struct ctnl_result res = { 0 };
+	struct ctnl_result res = {0};
 
 	if (n == 0)
 		return;
@@ -112,7 +112,8 @@ int sink_apply(struct sink *s, const struct frame *batch, enum ctnl_mode mode)
 	return rcursor_done(&c) ? 0 : -EBADMSG;
 }
 
-/* --- marks and sweep ---------------------------------------------------------------------------- */
+/* --- marks and sweep ----------------------------------------------------------------------------
+ */
 
 static void free_handle(uv_handle_t *h)
 {
@@ -164,13 +165,13 @@ static void on_own(const struct flow *f, void *owner)
 		return;
 	if (verdict == MARK_DIFFERENT)
 		s->sweep_again = true;
-	s->recs[s->n_doomed++] = (struct record){ .op = DIRTY_DELETE, .flow = *f };
+	s->recs[s->n_doomed++] = (struct record){.op = DIRTY_DELETE, .flow = *f};
 }
 
 static void on_sweep_readable(uv_poll_t *p, int status, int events)
 {
 	struct sink *s = p->data;
-	struct ctnl_result res = { 0 };
+	struct ctnl_result res = {0};
 	int r;
 
 	(void)events;
@@ -216,7 +217,8 @@ void sink_sweep(struct sink *s, uint64_t id)
 	(void)uv_poll_start(s->dump_poll, UV_READABLE, on_sweep_readable);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 int sink_new(uv_loop_t *loop, const struct flow_filter *filter,
 	const uint8_t hash_key[FLOW_HASH_KEY_BYTES], const struct sink_ops *ops, void *owner,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The Standby's side of replication: batches of records into the kernel, marks, the sweep. Does what
- * the replica core orders. Owns the ctnetlink socket for changes, the marks and the sweep's dump. Runs
- * in syncd.
+ * The Standby's side of replication: batches of records into the kernel, marks, the sweep. Does
+ * what the replica core orders. Owns the ctnetlink socket for changes, the marks and the sweep's
+ * dump. Runs in syncd.
  */
 #ifndef GATEPAIR_SYNCD_SINK_H
 #define GATEPAIR_SYNCD_SINK_H

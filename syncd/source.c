@@ -18,7 +18,7 @@
 
 #define EVENTS_PER_WAKEUP 2048
 #define DUMP_WHILE_BELOW  8192 /* waiting records: a dump goes no faster than the link */
-#define SCAN_SHARE        30
+#define SCAN_SHARE	  30
 
 enum dump_kind { DUMP_NONE, DUMP_ALL, DUMP_SCAN };
 
@@ -39,7 +39,8 @@ struct source {
 	uint64_t dump_id;
 	uv_poll_t *dump_poll; /* NULL: none runs; data is the fd's owner */
 	int dump_fd;
-	bool dump_paused, dump_put_all; /* the second: it ended, its records are not all in batches */
+	bool dump_paused,
+		dump_put_all; /* the second: it ended, its records are not all in batches */
 	uint64_t dump_mark;
 	usec_t dump_begun;
 
@@ -55,7 +56,8 @@ struct source {
 	struct source_stats stats;
 };
 
-/* --- flushing ----------------------------------------------------------------------------------- */
+/* --- flushing -----------------------------------------------------------------------------------
+ */
 
 static void flush_finish(struct source *s, int err)
 {
@@ -87,7 +89,8 @@ static void on_flush_timeout(struct timer *t, usec_t now)
 	flush_finish(t->owner, -ETIMEDOUT);
 }
 
-/* --- batches out -------------------------------------------------------------------------------- */
+/* --- batches out --------------------------------------------------------------------------------
+ */
 
 static void send_batch(struct source *s, uint64_t term)
 {
@@ -172,7 +175,8 @@ static bool is_replicated(struct source *s, const struct flow *f)
 	return false;
 }
 
-/* --- events in ---------------------------------------------------------------------------------- */
+/* --- events in ----------------------------------------------------------------------------------
+ */
 
 static void on_event(enum ctnl_event type, const struct flow *f, void *owner)
 {
@@ -198,8 +202,8 @@ static int read_events(struct source *s, int max)
 
 	if (n >= 0)
 		return n;
-	overrun(s, n == -ENOBUFS ? "the kernel lost events: its socket buffer was full" :
-				   "reading kernel events failed");
+	overrun(s, n == -ENOBUFS ? "the kernel lost events: its socket buffer was full"
+				 : "reading kernel events failed");
 	return 1;
 }
 
@@ -251,7 +255,8 @@ void source_events(struct source *s, bool on)
 		return;
 	r = ctnl_events_subscribe(s->events_fd, on);
 	if (r < 0)
-		log_err("conntrack events cannot be switched %s: %s", on ? "on" : "off", strerror(-r));
+		log_err("conntrack events cannot be switched %s: %s", on ? "on" : "off",
+			strerror(-r));
 	s->events_on = on;
 	s->draining = false;
 	if (on) {
@@ -265,7 +270,8 @@ void source_events(struct source *s, bool on)
 	flush_finish(s, -ENOTCONN);
 }
 
-/* --- dumps in ----------------------------------------------------------------------------------- */
+/* --- dumps in -----------------------------------------------------------------------------------
+ */
 
 static void free_handle(uv_handle_t *h)
 {
@@ -402,7 +408,8 @@ static void on_scan(struct timer *t, usec_t now)
 		timer_set(&s->scan_timer, now + SOURCE_SCAN_EVERY_S * USEC_PER_SEC);
 }
 
-/* --- orders ------------------------------------------------------------------------------------- */
+/* --- orders -------------------------------------------------------------------------------------
+ */
 
 void source_drain(struct source *s)
 {
@@ -462,7 +469,8 @@ void source_get_stats(const struct source *s, struct source_stats *ret)
 	ret->lag = dirty_lag(s->dirty, clock_now_us());
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 int source_new(uv_loop_t *loop, const struct flow_filter *filter,
 	const uint8_t hash_key[FLOW_HASH_KEY_BYTES], const struct source_ops *ops, void *owner,
@@ -489,8 +497,8 @@ int source_new(uv_loop_t *loop, const struct flow_filter *filter,
 	if (r < 0)
 		goto fail;
 	s->events_poll.data = s;
-	/* Without timers the process could do nothing at all: timerfd does not fail in practice, and
-	 * if it does, the caller gives up before the loop runs. */
+	/* Without timers the process could do nothing at all: timerfd does not fail in practice,
+	 * and if it does, the caller gives up before the loop runs. */
 	r = timer_init(&s->coalesce, loop, on_coalesce, s);
 	if (r == 0)
 		r = timer_init(&s->scan_timer, loop, on_scan, s);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The Active's side of replication: kernel events and dumps into the dirty set, batches out of it.
- * Does what the replica core orders and reports what became of it. Owns the event socket, the running
- * dump, the dirty set and the shadow table. Runs in syncd.
+ * Does what the replica core orders and reports what became of it. Owns the event socket, the
+ * running dump, the dirty set and the shadow table. Runs in syncd.
  *
- * Events are read at once when they come after a pause, and then every SOURCE_COALESCE while they keep
- * coming: a burst costs a thousand wake-ups a second, not one per packet.
+ * Events are read at once when they come after a pause, and then every SOURCE_COALESCE while they
+ * keep coming: a burst costs a thousand wake-ups a second, not one per packet.
  */
 #ifndef GATEPAIR_SYNCD_SOURCE_H
 #define GATEPAIR_SYNCD_SOURCE_H
@@ -16,8 +16,8 @@
 #include "common/clock.h"
 #include "syncd/flow.h"
 
-#define SOURCE_COALESCE     (1 * USEC_PER_MS)
-#define SOURCE_SCAN_EVERY_S 15      /* at least; a scan takes at most a 30th of the time */
+#define SOURCE_COALESCE	    (1 * USEC_PER_MS)
+#define SOURCE_SCAN_EVERY_S 15	    /* at least; a scan takes at most a 30th of the time */
 #define SOURCE_MAX_SESSIONS 4194304 /* dirty or shadowed */
 
 struct source;

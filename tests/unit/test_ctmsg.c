@@ -20,7 +20,8 @@
 
 static struct flow sample(uint8_t family, uint8_t proto)
 {
-	struct flow f = { .key = { .family = family, .proto = proto, .zone = 3, .sport = 1000, .dport = 80 } };
+	struct flow f = {
+		.key = {.family = family, .proto = proto, .zone = 3, .sport = 1000, .dport = 80}};
 
 	memset(f.key.src, 1, family == AF_INET6 ? 16 : 4);
 	memset(f.key.dst, 2, family == AF_INET6 ? 16 : 4);
@@ -40,8 +41,8 @@ static struct flow sample(uint8_t family, uint8_t proto)
 
 static void round_trip(void **state)
 {
-	static const uint8_t rows[][2] = { { AF_INET, IPPROTO_TCP }, { AF_INET, IPPROTO_UDP },
-		{ AF_INET, IPPROTO_ICMP }, { AF_INET6, IPPROTO_TCP }, { AF_INET6, IPPROTO_UDP } };
+	static const uint8_t rows[][2] = {{AF_INET, IPPROTO_TCP}, {AF_INET, IPPROTO_UDP},
+		{AF_INET, IPPROTO_ICMP}, {AF_INET6, IPPROTO_TCP}, {AF_INET6, IPPROTO_UDP}};
 	uint8_t buf[CTMSG_MAX_BYTES] __attribute__((aligned(8)));
 
 	(void)state;
@@ -78,8 +79,8 @@ static void translation(void **state)
 
 static void broken(void **state)
 {
-	uint8_t buf[CTMSG_MAX_BYTES] __attribute__((aligned(8))), hurt[CTMSG_MAX_BYTES]
-		__attribute__((aligned(8)));
+	uint8_t buf[CTMSG_MAX_BYTES] __attribute__((aligned(8))),
+		hurt[CTMSG_MAX_BYTES] __attribute__((aligned(8)));
 	struct flow f = sample(AF_INET, IPPROTO_TCP), back;
 	size_t n = ctmsg_put_create(buf, &f, 77, 0);
 
@@ -91,8 +92,10 @@ static void broken(void **state)
 
 		memcpy(hurt, buf, n);
 		for (int k = 0; k < 4; k++)
-			hurt[NLMSG_HDRLEN + (size_t)random() % (n - NLMSG_HDRLEN)] = (uint8_t)random();
-		nlh->nlmsg_len = (uint32_t)(NLMSG_HDRLEN + (size_t)random() % (n - NLMSG_HDRLEN + 1));
+			hurt[NLMSG_HDRLEN + (size_t)random() % (n - NLMSG_HDRLEN)] =
+				(uint8_t)random();
+		nlh->nlmsg_len =
+			(uint32_t)(NLMSG_HDRLEN + (size_t)random() % (n - NLMSG_HDRLEN + 1));
 		exact = malloc(nlh->nlmsg_len); /* so that a sanitizer sees the end */
 		assert_non_null(exact);
 		memcpy(exact, hurt, nlh->nlmsg_len);

@@ -16,12 +16,12 @@
 
 #include "syncd/dirty.h"
 
-static const uint8_t hash_key[16] = { 1, 2, 3 };
+static const uint8_t hash_key[16] = {1, 2, 3};
 
 static struct flow flow_n(uint16_t n, uint32_t mark)
 {
-	struct flow f = { .key = { .family = AF_INET, .proto = IPPROTO_UDP, .sport = n, .dport = 53 },
-		.mark = mark };
+	struct flow f = {.key = {.family = AF_INET, .proto = IPPROTO_UDP, .sport = n, .dport = 53},
+		.mark = mark};
 
 	flow_mirror(&f.key, &f.reply);
 	return f;
@@ -142,7 +142,7 @@ static void marks(void **state)
 
 static void nothing_is_lost(void **state)
 {
-	uint32_t kernel[SESSIONS] = { 0 }, peer[SESSIONS] = { 0 };
+	uint32_t kernel[SESSIONS] = {0}, peer[SESSIONS] = {0};
 	struct dirty *d = dirty_new(SESSIONS, hash_key);
 	uint64_t seq = 0, acked = 0;
 	enum dirty_op op;

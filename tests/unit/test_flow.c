@@ -14,9 +14,11 @@
 
 #include "syncd/flow.h"
 
-static struct flow flow4(const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t proto)
+static struct flow flow4(
+	const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t proto)
 {
-	struct flow f = { .key = { .family = AF_INET, .proto = proto, .sport = sport, .dport = dport } };
+	struct flow f = {
+		.key = {.family = AF_INET, .proto = proto, .sport = sport, .dport = dport}};
 
 	assert_int_equal(inet_pton(AF_INET, src, f.key.src), 1);
 	assert_int_equal(inet_pton(AF_INET, dst, f.key.dst), 1);
@@ -70,7 +72,7 @@ static void translation(void **state)
 
 static struct config_prefix prefix(const char *addr, uint8_t len)
 {
-	struct config_prefix p = { .family = AF_INET, .len = len };
+	struct config_prefix p = {.family = AF_INET, .len = len};
 
 	assert_int_equal(inet_pton(AF_INET, addr, &p.v4), 1);
 	return p;
@@ -78,24 +80,24 @@ static struct config_prefix prefix(const char *addr, uint8_t len)
 
 static void classes(void **state)
 {
-	struct config_prefix own[] = { prefix("10.0.0.2", 32), prefix("169.254.77.1", 32) };
-	struct config_prefix excluded[] = { prefix("192.168.4.0", 22) };
-	struct flow_filter filter = { own, 2, excluded, 1 };
+	struct config_prefix own[] = {prefix("10.0.0.2", 32), prefix("169.254.77.1", 32)};
+	struct config_prefix excluded[] = {prefix("192.168.4.0", 22)};
+	struct flow_filter filter = {own, 2, excluded, 1};
 	const struct {
 		const char *src, *dst;
 		uint8_t proto;
 		enum flow_class want;
 	} rows[] = {
-		{ "10.0.0.5", "192.0.2.1", IPPROTO_TCP, FLOW_REPLICATED },
-		{ "10.0.0.5", "192.0.2.1", IPPROTO_SCTP, FLOW_UNSUPPORTED },
-		{ "10.0.0.5", "192.0.2.1", IPPROTO_ICMPV6, FLOW_UNSUPPORTED },
-		{ "127.0.0.1", "127.0.0.1", IPPROTO_UDP, FLOW_LOOPBACK },
-		{ "10.0.0.5", "224.0.0.18", IPPROTO_UDP, FLOW_MULTICAST },
-		{ "10.0.0.5", "255.255.255.255", IPPROTO_UDP, FLOW_MULTICAST },
-		{ "10.0.0.5", "10.0.0.2", IPPROTO_TCP, FLOW_OWN },
-		{ "169.254.77.1", "169.254.77.2", IPPROTO_TCP, FLOW_OWN },
-		{ "192.168.7.255", "192.0.2.1", IPPROTO_TCP, FLOW_EXCLUDED },
-		{ "192.168.8.0", "192.0.2.1", IPPROTO_TCP, FLOW_REPLICATED },
+		{"10.0.0.5", "192.0.2.1", IPPROTO_TCP, FLOW_REPLICATED},
+		{"10.0.0.5", "192.0.2.1", IPPROTO_SCTP, FLOW_UNSUPPORTED},
+		{"10.0.0.5", "192.0.2.1", IPPROTO_ICMPV6, FLOW_UNSUPPORTED},
+		{"127.0.0.1", "127.0.0.1", IPPROTO_UDP, FLOW_LOOPBACK},
+		{"10.0.0.5", "224.0.0.18", IPPROTO_UDP, FLOW_MULTICAST},
+		{"10.0.0.5", "255.255.255.255", IPPROTO_UDP, FLOW_MULTICAST},
+		{"10.0.0.5", "10.0.0.2", IPPROTO_TCP, FLOW_OWN},
+		{"169.254.77.1", "169.254.77.2", IPPROTO_TCP, FLOW_OWN},
+		{"192.168.7.255", "192.0.2.1", IPPROTO_TCP, FLOW_EXCLUDED},
+		{"192.168.8.0", "192.0.2.1", IPPROTO_TCP, FLOW_REPLICATED},
 	};
 
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * syncd/record.c and syncd/frame.c: the vectors of syncd/PROTOCOL.md, round trips, every refusal, and
- * random bytes, which must neither crash nor be taken for something the kernel could be given.
+ * syncd/record.c and syncd/frame.c: the vectors of syncd/PROTOCOL.md, round trips, every refusal,
+ * and random bytes, which must neither crash nor be taken for something the kernel could be given.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,10 +21,11 @@
 
 static struct record tcp_record(void)
 {
-	struct record r = { .op = DIRTY_CREATE, .hold_s = 3652 };
+	struct record r = {.op = DIRTY_CREATE, .hold_s = 3652};
 	struct flow *f = &r.flow;
 
-	f->key = (struct flow_key){ .family = AF_INET, .proto = IPPROTO_TCP, .sport = 4002, .dport = 80 };
+	f->key = (struct flow_key){
+		.family = AF_INET, .proto = IPPROTO_TCP, .sport = 4002, .dport = 80};
 	assert_int_equal(inet_pton(AF_INET, "10.0.0.51", f->key.src), 1);
 	assert_int_equal(inet_pton(AF_INET, "198.51.100.9", f->key.dst), 1);
 	flow_mirror(&f->key, &f->reply);
@@ -41,10 +42,10 @@ static struct record tcp_record(void)
 }
 
 /* PROTOCOL.md, "Vectors": a TCP session with source translation and a mark. */
-static const uint8_t tcp_vector[] = { 0x32, 0x06, 0x0a, 0x00, 0x00, 0x33, 0xc6, 0x33, 0x64, 0x09, 0x0f,
-	0xa2, 0x00, 0x50, 0xc6, 0x33, 0x64, 0x09, 0xcb, 0x00, 0x71, 0x0a, 0x00, 0x50, 0x15, 0xb3, 0x00,
-	0x06, 0x00, 0x00, 0x0e, 0x10, 0x00, 0x00, 0x0e, 0x44, 0x00, 0x00, 0x00, 0x07, 0x03, 0x79, 0x03,
-	0x03 };
+static const uint8_t tcp_vector[] = {0x32, 0x06, 0x0a, 0x00, 0x00, 0x33, 0xc6, 0x33, 0x64, 0x09,
+	0x0f, 0xa2, 0x00, 0x50, 0xc6, 0x33, 0x64, 0x09, 0xcb, 0x00, 0x71, 0x0a, 0x00, 0x50, 0x15,
+	0xb3, 0x00, 0x06, 0x00, 0x00, 0x0e, 0x10, 0x00, 0x00, 0x0e, 0x44, 0x00, 0x00, 0x00, 0x07,
+	0x03, 0x79, 0x03, 0x03};
 
 static size_t encode(const struct record *r, uint8_t out[RECORD_MAX_BYTES])
 {
@@ -93,13 +94,20 @@ static void refusals(void **state)
 		uint8_t value;
 		enum record_reason want;
 	} rows[] = {
-		{ 0, 0x30, RECORD_BAD_OP },      { 0, 0x37, RECORD_BAD_OP },
-		{ 0, 0xb2, RECORD_BAD_FLAGS },   { 0, 0x34, RECORD_BAD_FLAGS },
-		{ 1, 47, RECORD_BAD_PROTO },     { 1, IPPROTO_ICMPV6, RECORD_BAD_PROTO },
-		{ 1, IPPROTO_ICMP, RECORD_BAD_ICMP }, { 27, 0x0f, RECORD_BAD_STATUS },
-		{ 28, 0x7f, RECORD_BAD_TIMEOUT }, { 34, 0x0d, RECORD_BAD_TIMEOUT },
-		{ 40, 0, RECORD_BAD_TCP },       { 40, 10, RECORD_BAD_TCP },
-		{ 41, 0xf9, RECORD_BAD_TCP },    { 42, 0x08, RECORD_BAD_TCP },
+		{0, 0x30, RECORD_BAD_OP},
+		{0, 0x37, RECORD_BAD_OP},
+		{0, 0xb2, RECORD_BAD_FLAGS},
+		{0, 0x34, RECORD_BAD_FLAGS},
+		{1, 47, RECORD_BAD_PROTO},
+		{1, IPPROTO_ICMPV6, RECORD_BAD_PROTO},
+		{1, IPPROTO_ICMP, RECORD_BAD_ICMP},
+		{27, 0x0f, RECORD_BAD_STATUS},
+		{28, 0x7f, RECORD_BAD_TIMEOUT},
+		{34, 0x0d, RECORD_BAD_TIMEOUT},
+		{40, 0, RECORD_BAD_TCP},
+		{40, 10, RECORD_BAD_TCP},
+		{41, 0xf9, RECORD_BAD_TCP},
+		{42, 0x08, RECORD_BAD_TCP},
 	};
 	uint8_t bytes[sizeof(tcp_vector)];
 	struct record back;
@@ -114,7 +122,7 @@ static void refusals(void **state)
 
 static void largest_fits(void **state)
 {
-	struct record r = { .op = DIRTY_REPLACE, .hold_s = 10 }, back;
+	struct record r = {.op = DIRTY_REPLACE, .hold_s = 10}, back;
 	uint8_t out[RECORD_MAX_BYTES];
 	size_t n;
 
@@ -147,7 +155,8 @@ static void random_bytes(void **state)
 		for (size_t k = 0; k < n; k++)
 			bytes[k] = (uint8_t)(random() % 5 == 0 ? random() : random() % 9);
 		if (decode(bytes, n, &r) == RECORD_OK)
-			assert_in_range(encode(&r, again), 1, n); /* the shortest form of the same */
+			assert_in_range(
+				encode(&r, again), 1, n); /* the shortest form of the same */
 		if (frame_decode(bytes, n, &f, &used) == FRAME_OK)
 			assert_in_range(used, FRAME_HEADER, n);
 	}
@@ -156,16 +165,21 @@ static void random_bytes(void **state)
 static void frames(void **state)
 {
 	const struct frame rows[] = {
-		{ .type = FRAME_HELLO, .version_min = 1, .version_max = 2, .role = REPLICA_ACTIVE,
-			.handover = true, .term = 9, .node = "gw-01" },
-		{ .type = FRAME_STATE, .role = REPLICA_STANDBY, .term = UINT64_MAX },
-		{ .type = FRAME_SYNC_BEGIN, .term = 3, .id = 4, .sync = REPLICA_SYNC_COMPARE },
-		{ .type = FRAME_SYNC_END, .term = 3, .id = 4 },
-		{ .type = FRAME_TERM_END, .term = 3 },
-		{ .type = FRAME_ACK, .seq = 77 },
-		{ .type = FRAME_SYNC_DONE, .id = 4 },
-		{ .type = FRAME_SYNC_REQUEST },
-		{ .type = FRAME_PING, .sessions = 100000 },
+		{.type = FRAME_HELLO,
+			.version_min = 1,
+			.version_max = 2,
+			.role = REPLICA_ACTIVE,
+			.handover = true,
+			.term = 9,
+			.node = "gw-01"},
+		{.type = FRAME_STATE, .role = REPLICA_STANDBY, .term = UINT64_MAX},
+		{.type = FRAME_SYNC_BEGIN, .term = 3, .id = 4, .sync = REPLICA_SYNC_COMPARE},
+		{.type = FRAME_SYNC_END, .term = 3, .id = 4},
+		{.type = FRAME_TERM_END, .term = 3},
+		{.type = FRAME_ACK, .seq = 77},
+		{.type = FRAME_SYNC_DONE, .id = 4},
+		{.type = FRAME_SYNC_REQUEST},
+		{.type = FRAME_PING, .sessions = 100000},
 	};
 
 	(void)state;
@@ -191,22 +205,23 @@ static void bad_frames(void **state)
 		uint8_t bytes[16];
 		enum frame_reason want;
 	} rows[] = {
-		{ { 0, 0, 0, 0 }, FRAME_BAD_TYPE },
-		{ { 11, 0, 0, 0 }, FRAME_BAD_TYPE },
-		{ { 9, 1, 0, 0 }, FRAME_BAD_HEADER },
-		{ { 4, 0, 0x3f, 0xfd }, FRAME_BAD_HEADER },
-		{ { 9, 0, 0, 1, 0 }, FRAME_BAD_LENGTH },
-		{ { 7, 0, 0, 7 }, FRAME_BAD_LENGTH },
-		{ { 2, 0, 0, 10, 3 }, FRAME_BAD_VALUE },
-		{ { 2, 0, 0, 10, 1, 2 }, FRAME_BAD_VALUE },
-		{ { 1, 0, 0, 4, 2, 1 }, FRAME_BAD_LENGTH },
+		{{0, 0, 0, 0}, FRAME_BAD_TYPE},
+		{{11, 0, 0, 0}, FRAME_BAD_TYPE},
+		{{9, 1, 0, 0}, FRAME_BAD_HEADER},
+		{{4, 0, 0x3f, 0xfd}, FRAME_BAD_HEADER},
+		{{9, 0, 0, 1, 0}, FRAME_BAD_LENGTH},
+		{{7, 0, 0, 7}, FRAME_BAD_LENGTH},
+		{{2, 0, 0, 10, 3}, FRAME_BAD_VALUE},
+		{{2, 0, 0, 10, 1, 2}, FRAME_BAD_VALUE},
+		{{1, 0, 0, 4, 2, 1}, FRAME_BAD_LENGTH},
 	};
 	struct frame f;
 	size_t used;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(frame_decode(rows[i].bytes, sizeof(rows[i].bytes), &f, &used), rows[i].want);
+		assert_int_equal(frame_decode(rows[i].bytes, sizeof(rows[i].bytes), &f, &used),
+			rows[i].want);
 }
 
 static void batches(void **state)

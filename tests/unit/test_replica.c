@@ -22,7 +22,8 @@ static struct replica_actions step(struct replica *r, usec_t now, struct replica
 	return out;
 }
 
-static const struct replica_action *find(const struct replica_actions *a, enum replica_action_type t)
+static const struct replica_action *find(
+	const struct replica_actions *a, enum replica_action_type t)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (a->v[i].type == t)
@@ -30,7 +31,7 @@ static const struct replica_action *find(const struct replica_actions *a, enum r
 	return NULL;
 }
 
-#define STEP(r, now, ...) step(r, now, (struct replica_event){ .type = __VA_ARGS__ })
+#define STEP(r, now, ...) step(r, now, (struct replica_event){.type = __VA_ARGS__})
 
 /* An Active of term `term` whose Standby is in sync. */
 static struct replica active_in_sync(uint64_t term)
@@ -241,7 +242,8 @@ static void stalled_sync_is_asked_for(void **state)
 	assert_int_equal(replica_deadline(&s), REPLICA_STALL);
 	out = STEP(&s, REPLICA_STALL, REPLICA_EV_TICK);
 	assert_non_null(find(&out, REPLICA_DO_SEND_SYNC_REQUEST));
-	STEP(&s, REPLICA_STALL, REPLICA_EV_SYNC_BEGIN, .term = 3, .id = 1, .sync = REPLICA_SYNC_FULL);
+	STEP(&s, REPLICA_STALL, REPLICA_EV_SYNC_BEGIN, .term = 3, .id = 1,
+		.sync = REPLICA_SYNC_FULL);
 	STEP(&s, REPLICA_STALL, REPLICA_EV_SYNC_END, .term = 3, .id = 1);
 	out = STEP(&s, REPLICA_STALL, REPLICA_EV_UNSWEPT, .id = 1);
 	assert_non_null(find(&out, REPLICA_DO_SEND_SYNC_REQUEST));

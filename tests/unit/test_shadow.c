@@ -18,12 +18,12 @@
 
 #define S USEC_PER_SEC
 
-static const uint8_t hash_key[16] = { 9 };
+static const uint8_t hash_key[16] = {9};
 
 static struct flow udp(uint16_t n, uint32_t timeout_s)
 {
-	struct flow f = { .key = { .family = AF_INET, .proto = IPPROTO_UDP, .sport = n, .dport = 53 },
-		.timeout_s = timeout_s };
+	struct flow f = {.key = {.family = AF_INET, .proto = IPPROTO_UDP, .sport = n, .dport = 53},
+		.timeout_s = timeout_s};
 
 	flow_mirror(&f.key, &f.reply);
 	return f;
@@ -51,7 +51,7 @@ static void outlives_quiet_periods(void **state)
 			}
 			assert_int_equal(shadow_scan_end(s), 0);
 		}
-		assert_true(copy_until >= t + f.timeout_s);      /* never early */
+		assert_true(copy_until >= t + f.timeout_s);	 /* never early */
 		assert_true(copy_until <= t + 30 + 3 * 15 + 10); /* late by the slack at most */
 	}
 	assert_in_range(sent, 1, 3600 / 15 * 3 / 4); /* and not at each scan */
@@ -84,9 +84,9 @@ static void events_beat_dumps(void **state)
 	(void)state;
 	shadow_seen(s, &f, 0);
 	shadow_scan_begin(s, true);
-	shadow_gone(s, &f.key);  /* known before */
-	shadow_gone(s, &g.key);  /* never heard of */
-	shadow_seen(s, &h, 0);   /* newer than the dump */
+	shadow_gone(s, &f.key); /* known before */
+	shadow_gone(s, &g.key); /* never heard of */
+	shadow_seen(s, &h, 0);	/* newer than the dump */
 	assert_false(shadow_scan(s, &f, 0));
 	assert_false(shadow_scan(s, &g, 0));
 	assert_false(shadow_scan(s, &h, 0));
@@ -117,7 +117,7 @@ static void vanished_are_noticed(void **state)
 static void table_is_right(void **state)
 {
 	struct shadow *s = shadow_new(100000, hash_key);
-	bool there[5000] = { false };
+	bool there[5000] = {false};
 	size_t n = 0;
 
 	(void)state;
