@@ -95,10 +95,10 @@ def test_lost_sessions_are_found():
         traffic = Traffic(lab, tcp=20, udp=20, ping_hz=0)
         traffic.wait_flowing()
         virtuals(gw, "del")
-        traffic.mark("another router")
         virtuals(other, "add")
         lab.client.run("ip", "neigh", "flush", "all")
         lab.server.run("ip", "neigh", "flush", "all")
+        traffic.mark("another router")  # only now nobody uses the first one any more
         wait(lambda: (r := traffic.report())["udp"]["moved"] == 20 and r["stream_moved"] > 0, 10,
              "every UDP flow has moved", lambda: summary(traffic.report()))
         assert traffic.report()["tcp"]["fresh"] == 0, "no TCP session can have survived"

@@ -151,13 +151,13 @@ def test_truncated_and_mangled_messages_at_every_socket(pair):
 def test_many_connections_do_not_lock_the_operator_out(pair):
     """Two hundred at once are more than a socket takes; it is free again when they are gone."""
     with Unharmed(pair):
-        opened = []
+        gw, opened = pair.active, []
         for _ in range(200):
             with contextlib.suppress(OSError):
-                opened.append(connect(pair.active, "vrrpd"))
+                opened.append(connect(gw, "vrrpd"))
         for s in opened:
             s.close()
-        wait(lambda: pair.active.status("vrrpd"), 5, "vrrpd answers the operator again")
+        wait(lambda: gw.status("vrrpd"), 5, "vrrpd answers the operator again")
 
 
 def test_what_only_daemons_may_say_is_refused_to_root(pair):
