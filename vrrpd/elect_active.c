@@ -114,6 +114,7 @@ void elect_active_stalled(struct elect *x)
 	e->lease_until = x->now; /* "not held" counts from here */
 	e->resume_since = x->now;
 	e->resume_until = x->now + election_times(e).wait;
+	e->resume_retry = x->now;
 	if (e->lease_up)
 		elect_lease(x, ELECTION_LEASE_QUERY, e->term);
 	elect_beat_all(x, BEAT_KIND_SOLICIT);
@@ -130,7 +131,8 @@ static void try_resume(struct elect *x)
 		step_down(x, "was frozen; %s is Active meanwhile", elect_peer_name(e));
 		return;
 	}
-	if (!e->lease_cookie && e->lease_up && (heard || x->now >= e->resume_until))
+	if (!e->lease_cookie && e->lease_up && x->now >= e->resume_retry &&
+		(heard || x->now >= e->resume_until))
 		reacquire(x);
 }
 
@@ -197,6 +199,9 @@ void elect_active_lease(struct elect *x, const struct election_event *ev)
 		e->lease_failed = x->now;
 		break;
 	case ELECTION_LEASE_UNANSWERED:
+		/* Perhaps at once, as the connection is closing: asking again could go on for ever. */
+		e->resume_retry = x->now + election_times(e).tick;
+		e->resume_until = usec_max(e->resume_until, e->resume_retry);
 		break;
 	}
 	if (e->role == ELECTION_ACTIVE && e->resuming)

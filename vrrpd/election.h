@@ -312,6 +312,7 @@ struct election {
 	bool conflict;        /* the peer claims to be Active as well */
 	bool resuming;        /* stalled for longer than the lease: claims nothing until sure */
 	usec_t resume_since, resume_until;
+	usec_t resume_retry; /* netcfgd did not answer: not before */
 	bool lapsed; /* the lease ran out: announce again once it is back */
 	bool switchover; /* an operator waits */
 	uint64_t switchover_request;

@@ -235,6 +235,7 @@ static void advert_event(struct node *n, size_t link, const struct vrrp_advert *
 
 	in->received++;
 	in->by_checksum[a->checksum]++;
+	in->last_checksum = a->checksum;
 	if (!same_addresses(a, &in->advert)) {
 		in->wrong_addresses++;
 		if (log_limit_pass(&in->limit, clock_now_us()))

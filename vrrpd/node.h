@@ -28,6 +28,7 @@ struct node_instance {
 	struct vrrp_advert advert; /* all but source and priority */
 	uint64_t sent, received, wrong_addresses;
 	uint64_t by_checksum[VRRP_CHECKSUM_LEGACY + 1]; /* received, by form */
+	enum vrrp_checksum last_checksum;
 	uint8_t foreign_mac[MAC_LEN];
 	struct log_limit limit;
 };

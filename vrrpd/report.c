@@ -178,6 +178,17 @@ static void foreign(const struct election *e, const struct report_facts *f, size
 		e->cfg.links[e->cfg.instances[i].link].name, advice);
 }
 
+/* A router that takes one form only does not hear us, and is Active as well. */
+static void unheard_by_other(const struct election *e, size_t i, struct report *r)
+{
+	char ip[INET_ADDRSTRLEN] = "?";
+
+	inet_ntop(AF_INET, &e->instances[i].source, ip, sizeof(ip));
+	say(r, "%s is Active for VRID %u as well and may refuse our checksums, its own have the other "
+	       "form: set checksum to the other value for this vrrp section",
+		ip, e->cfg.instances[i].vrid);
+}
+
 static void instances(const struct election *e, const struct report_facts *f, usec_t now,
 	struct report *r)
 {
@@ -191,6 +202,9 @@ static void instances(const struct election *e, const struct report_facts *f, us
 
 		if (in->foreign_heard && now - in->foreign_heard <= down)
 			foreign(e, f, i, r);
+		else if (e->role == ELECTION_ACTIVE && !election_peer_alive(e) && in->heard &&
+			 now - in->heard <= down && in->priority && f->other_checksum[i])
+			unheard_by_other(e, i, r);
 		if (expected && l->carrier && now - in->heard > down && now - e->role_since > down)
 			say(r, "%s is Active but its adverts of VRID %u are not heard on %s: check the "
 			       "switch and its VLANs",

@@ -22,6 +22,7 @@ struct report_facts {
 	const char *sync_reason;           /* syncd's, when not in sync */
 	uint8_t free_vrid;                 /* 0: none */
 	const uint8_t (*foreign_mac)[MAC_LEN]; /* per instance */
+	const bool *other_checksum; /* per instance: heard in the form that we do not send */
 };
 
 /* Empty: ready. */

@@ -58,13 +58,19 @@ static uint8_t free_vrid(const struct node *n)
 static void reports(struct fill *f, Gp__VrrpdStatus *s)
 {
 	static uint8_t macs[ELECTION_MAX_INSTANCES][MAC_LEN];
+	static bool other[ELECTION_MAX_INSTANCES];
 	static struct report r;
 	struct report_facts facts = { .sync_reason = f->n->sync_reason,
 		.free_vrid = free_vrid(f->n),
-		.foreign_mac = (const uint8_t(*)[MAC_LEN])macs };
+		.foreign_mac = (const uint8_t(*)[MAC_LEN])macs,
+		.other_checksum = other };
 
-	for (size_t i = 0; i < f->e->cfg.n_instances; i++)
-		memcpy(macs[i], f->n->instances[i].foreign_mac, MAC_LEN);
+	for (size_t i = 0; i < f->e->cfg.n_instances; i++) {
+		const struct node_instance *in = &f->n->instances[i];
+
+		memcpy(macs[i], in->foreign_mac, MAC_LEN);
+		other[i] = in->received && in->last_checksum != in->advert.checksum;
+	}
 	report_not_ready(f->e, &facts, f->now, &r);
 	s->failover_ready = r.n == 0;
 	s->n_not_ready_reasons = sentences(f, &r, &s->not_ready_reasons);

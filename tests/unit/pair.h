@@ -107,12 +107,18 @@ static inline void pair_lease(struct pair *p, int i, const struct election_actio
 	pair_post(p, i, 2 * PAIR_IPC, false, &ev, NULL);
 }
 
+/* Links beyond the pair's own lead nowhere. */
+static inline bool pair_cut(const struct pair *p, size_t link)
+{
+	return link >= PAIR_LINKS || p->cut[link];
+}
+
 static inline void pair_frame(struct pair *p, int i, const struct election_action *a)
 {
 	struct election_event ev = { .kind = ELECTION_EV_BEAT, .beat = { .link = a->beat.link } };
 	struct beat b;
 
-	if (p->cut[a->beat.link] || !p->n[1 - i].has_key)
+	if (pair_cut(p, a->beat.link) || !p->n[1 - i].has_key)
 		return;
 	election_fill_beat(&p->n[i].e, a->beat.link, a->beat.kind, &b);
 	b.sequence = ++p->n[i].sequence;
@@ -129,7 +135,7 @@ static inline void pair_advert(struct pair *p, int i, const struct election_acti
 			.interval = e->cfg.instances[a->advert.instance].advert_interval } };
 
 	p->n[i].adverts_zero += a->advert.priority == 0;
-	if (!p->cut[link])
+	if (!pair_cut(p, link))
 		pair_post(p, 1 - i, PAIR_DELAY, true, &ev, NULL);
 }
 
