@@ -21,7 +21,7 @@
 #include "common/clock.h"
 
 #define LEASE_ADOPT_TTL	 (1 * USEC_PER_SEC)   /* how long an adopted lease waits for vrrpd */
-#define LEASE_TAKE_MAX	 (100 * USEC_PER_MS)  /* no more than this is made up for a slow kernel */
+#define LEASE_TAKE_MAX	 (1 * USEC_PER_SEC)   /* no more than this is made up for a slow kernel */
 #define LEASE_TTL_MAX	 (130 * USEC_PER_SEC) /* 3 × the longest advert interval, and some */
 #define LEASE_KERNEL_LFT 3		      /* s, valid_lft of a virtual address: the backstop */
 #define LEASE_REFRESH	 (1 * USEC_PER_SEC)   /* how often that lifetime is renewed */

@@ -171,12 +171,12 @@ static void test_slow_take(void **state)
 	assert_int_equal(l.until, 135 * MS);
 	/* But there is an end to it. */
 	step(&l, LEASE_EV_ACQUIRE, 2, 40 * MS, 100 * MS);
-	step(&l, LEASE_EV_TAKEN, 0, 0, 900 * MS);
-	o = step(&l, LEASE_EV_TICK, 0, 0, 900 * MS);
+	step(&l, LEASE_EV_TAKEN, 0, 0, 1900 * MS);
+	o = step(&l, LEASE_EV_TICK, 0, 0, 1900 * MS);
 	assert_int_equal(o.action, LEASE_ACT_DROP);
 	assert_int_equal(l.lapses, 1);
 	/* Not held: nothing to prolong. */
-	o = step(&l, LEASE_EV_TAKEN, 0, 0, 901 * MS);
+	o = step(&l, LEASE_EV_TAKEN, 0, 0, 1901 * MS);
 	assert_false(o.reply.held);
 }
 
