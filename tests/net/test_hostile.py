@@ -102,7 +102,8 @@ class Unharmed:
 
 
 REFUSAL_WORDS = ("bad", "refused", "invalid", "unknown", "denied", "reject", "drop", "malformed",
-                 "not_allowed", "foreign", "auth", "unexpected", "truncated", "fail", "short", "oversize", "undecodable", "wrong")
+                 "not_allowed", "foreign", "auth", "unexpected", "truncated", "fail", "short", "oversize",
+                 "undecodable", "wrong")
 
 
 def refusals(gw, daemon):
