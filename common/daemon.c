@@ -374,8 +374,6 @@ static int open_all(struct daemon *d)
 
 static bool started_by_supervisor(void)
 {
-	/* Children of ours must not hold it open; it may be elsewhere, or not there at all. */
-	fcntl(DAEMON_LIFE_FD, F_SETFD, FD_CLOEXEC);
 	return fcntl(DAEMON_CONTROL_FD, F_SETFD, FD_CLOEXEC) == 0 &&
 	       fcntl(DAEMON_LISTEN_FD, F_SETFD, FD_CLOEXEC) == 0;
 }

@@ -26,7 +26,6 @@
 
 #define DAEMON_CONTROL_FD 3
 #define DAEMON_LISTEN_FD  4
-#define DAEMON_LIFE_FD	  1000 /* held open so that the supervisor sees our end; nothing to do with it */
 
 struct daemon;
 

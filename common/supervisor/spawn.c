@@ -104,7 +104,7 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int child_files(int control, int listen_fd, int life)
+static int child_files(int control, int listen_fd)
 {
 	int null = open("/dev/null", O_RDONLY), c = fcntl(control, F_DUPFD, FD_ABOVE);
 	int l = fcntl(listen_fd, F_DUPFD, FD_ABOVE);
@@ -114,9 +114,6 @@ static int child_files(int control, int listen_fd, int life)
 		return -errno;
 	/* Whatever else is open here, the copies above included, ends with exec. */
 	if (close_range(DAEMON_LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return -errno;
-	/* Under a tight limit on files it is lower, and the death is seen a little later. */
-	if (dup2(life, DAEMON_LIFE_FD) < 0 && fcntl(life, F_DUPFD, FD_ABOVE) < 0)
 		return -errno;
 	return 0;
 }
@@ -140,7 +137,7 @@ static void child_limits(const struct spawn_role *role)
 	}
 }
 
-static void child_run(const struct spawn *s, int program, int control, int listen_fd, int life)
+static void child_run(const struct spawn *s, int program, int control, int listen_fd)
 {
 	char name[32], path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	char rundir[sizeof(s->rundir_env)];
@@ -150,7 +147,7 @@ static void child_run(const struct spawn *s, int program, int control, int liste
 	child_signals();
 	memcpy(rundir, s->rundir_env, sizeof(rundir));
 	snprintf(name, sizeof(name), "%s", s->role->name);
-	r = child_files(control, listen_fd, life);
+	r = child_files(control, listen_fd);
 	if (r < 0)
 		child_fail("its file descriptors", -r);
 	child_limits(s->role);
@@ -164,51 +161,30 @@ static void child_run(const struct spawn *s, int program, int control, int liste
 
 /* --- in the supervisor ------------------------------------------------------------------------ */
 
-static void close_pair(const int fds[2])
+int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_control)
 {
-	close(fds[0]);
-	close(fds[1]);
-}
-
-/* [0] is ours, [1] the child's. */
-static int open_channels(int control[2], int life[2])
-{
-	int r;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, control) < 0)
-		return -errno;
-	if (pipe2(life, O_CLOEXEC | O_NONBLOCK) == 0)
-		return 0;
-	r = -errno;
-	close_pair(control);
-	return r;
-}
-
-int spawn_start(const struct spawn *s, int listen_fd, struct spawned *ret)
-{
-	int control[2], life[2], program = open(s->program, O_RDONLY | O_CLOEXEC), r;
+	int control[2], program = open(s->program, O_RDONLY | O_CLOEXEC), r = 0;
 	pid_t pid;
 
 	if (program < 0)
 		return -errno;
-	r = open_channels(control, life);
-	if (r < 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, control) < 0) {
+		r = -errno;
 		close(program);
 		return r;
 	}
 	pid = fork();
 	if (pid == 0)
-		child_run(s, program, control[1], listen_fd, life[1]);
+		child_run(s, program, control[1], listen_fd);
 	r = pid < 0 ? -errno : 0;
 	close(program);
+	close(control[1]);
 	if (r < 0) {
-		close_pair(control);
-		close_pair(life);
+		close(control[0]);
 		return r;
 	}
-	close(control[1]);
-	close(life[1]);
-	*ret = (struct spawned){.pid = pid, .control = control[0], .life = life[0]};
+	*ret_pid = pid;
+	*ret_control = control[0];
 	return 0;
 }
 

@@ -34,15 +34,8 @@ struct spawn {
 int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundir, char *err,
 	size_t err_size) __attribute__((warn_unused_result));
 
-/* A running daemon: its process, our end of its control channel, our end of its life line (life.h).
- */
-struct spawned {
-	pid_t pid;
-	int control, life;
-};
-
-/* Starts it. 0 or negative errno. */
-int spawn_start(const struct spawn *s, int listen_fd, struct spawned *ret)
+/* Starts it; *ret_control is our end of its control channel. 0 or negative errno. */
+int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_control)
 	__attribute__((warn_unused_result));
 
 /* The supervisor's own share: real-time priority above its children's, memory that is not paged

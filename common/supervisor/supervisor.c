@@ -142,8 +142,6 @@ static void forget_process(struct child *ch)
 	ch->generation = 0;
 	ch->phase = CHILD_IDLE;
 	control_close(ch);
-	life_close(ch->life);
-	ch->life = NULL;
 }
 
 static void on_death(struct child *ch, usec_t now)
@@ -153,49 +151,24 @@ static void on_death(struct child *ch, usec_t now)
 	rollout_died(ch, now);
 }
 
-/* It runs no code of its own any more, but the kernel is still closing its files: the successor
- * can start. One that closed the pipe by itself is made to be dead. */
-static void on_gone(void *owner)
-{
-	struct child *ch = owner;
-	usec_t now = clock_now_us();
-
-	for (unsigned i = 0; i < SUPERVISOR_MAX_DYING && !ch->sup->stopping; i++) {
-		if (ch->dying[i] != 0)
-			continue;
-		kill(ch->pid, SIGKILL);
-		ch->dying[i] = ch->pid;
-		on_death(ch, now);
-		supervisor_settle(ch->sup, now);
-		return;
-	}
-}
-
 static int start_child(struct child *ch, usec_t now)
 {
-	struct spawned new;
-	int r = spawn_start(&ch->spawn, ch->listen_fd, &new);
+	int fd, r = spawn_start(&ch->spawn, ch->listen_fd, &ch->pid, &fd);
 
 	if (r < 0) {
 		log_err("daemon=%s cannot be started: %s", child_name(ch), strerror(-r));
 		snprintf(ch->last_exit, sizeof(ch->last_exit), "not started");
 		return r;
 	}
-	ch->pid = new.pid;
 	ch->started = now;
 	ch->generation = 0;
 	ch->phase = CHILD_IDLE;
 	ch->refused = false;
-	/* Only for those whose absence is noticed within milliseconds: the others' ports have to be
-	 * free again before their successors start. */
-	if (!ch->policy.real_time ||
-		life_watch(&ch->sup->loop, new.life, on_gone, ch, &ch->life) < 0)
-		close(new.life);
-	r = control_open(ch, new.control);
+	r = control_open(ch, fd);
 	if (r < 0) {
 		/* Without a channel it stops by itself, which is its exit then. */
 		log_err("daemon=%s: control channel: %s", child_name(ch), strerror(-r));
-		close(new.control);
+		close(fd);
 		return 0;
 	}
 	rollout_catch_up(ch);
@@ -245,38 +218,21 @@ static void step(struct child *ch, enum policy_event ev, usec_t now)
 		supervisor_tell_health(ch);
 }
 
-static void note_exit(struct child *ch, int status)
-{
-	if (WIFSIGNALED(status))
-		snprintf(ch->last_exit, sizeof(ch->last_exit), "signal %d", WTERMSIG(status));
-	else
-		snprintf(ch->last_exit, sizeof(ch->last_exit), "exit %d", WEXITSTATUS(status));
-}
-
-static void log_exit(const struct child *ch, pid_t pid)
-{
-	log_at(ch->sup->stopping ? LOG_INFO : LOG_WARNING,
-		"daemon=%s pid=%d ended: %s; now %s, pid=%d", child_name(ch), pid, ch->last_exit,
-		supervisor_policy_state_to_str(&ch->policy), ch->pid);
-}
-
 static void reap(struct child *ch, usec_t now)
 {
 	pid_t pid = ch->pid;
 	int status;
 
-	for (unsigned i = 0; i < SUPERVISOR_MAX_DYING; i++) {
-		if (ch->dying[i] == 0 || waitpid(ch->dying[i], &status, WNOHANG) != ch->dying[i])
-			continue;
-		note_exit(ch, status);
-		log_exit(ch, ch->dying[i]);
-		ch->dying[i] = 0;
-	}
-	if (pid > 0 && waitpid(pid, &status, WNOHANG) == pid) {
-		note_exit(ch, status);
-		on_death(ch, now);
-		log_exit(ch, pid);
-	}
+	if (pid == 0 || waitpid(pid, &status, WNOHANG) != pid)
+		return;
+	if (WIFSIGNALED(status))
+		snprintf(ch->last_exit, sizeof(ch->last_exit), "signal %d", WTERMSIG(status));
+	else
+		snprintf(ch->last_exit, sizeof(ch->last_exit), "exit %d", WEXITSTATUS(status));
+	on_death(ch, now);
+	log_at(ch->sup->stopping ? LOG_INFO : LOG_WARNING,
+		"daemon=%s pid=%d ended: %s; now %s, pid=%d", child_name(ch), pid, ch->last_exit,
+		supervisor_policy_state_to_str(&ch->policy), ch->pid);
 }
 
 static void on_sigchld(uv_signal_t *handle, int signum)

@@ -11,7 +11,6 @@
 
 #include "common/config.h"
 #include "common/ipc.h"
-#include "common/supervisor/life.h"
 #include "common/supervisor/policy.h"
 #include "common/supervisor/reload.h"
 #include "common/supervisor/spawn.h"
@@ -19,7 +18,6 @@
 
 #define SUPERVISOR_MAX_CHILDREN 4
 #define SUPERVISOR_WHY_MAX	512
-#define SUPERVISOR_MAX_DYING	4 /* predecessors of a daemon that are still being torn down */
 
 /* Who waits for an answer; conn NULL: nobody, or gone. */
 struct requester {
@@ -35,9 +33,7 @@ struct child {
 	struct spawn spawn;
 	struct policy policy;
 	int listen_fd;
-	pid_t pid;			   /* 0: not running */
-	pid_t dying[SUPERVISOR_MAX_DYING]; /* their exit status is awaited; 0: free */
-	struct life *life;
+	pid_t pid;		  /* 0: not running */
 	struct ipc_conn *control; /* NULL: not running, or it closed it */
 	usec_t started;
 	char last_exit[32];
