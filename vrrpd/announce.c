@@ -17,7 +17,7 @@ static const usec_t offsets[] = {
 
 void announce_init(struct announce *a)
 {
-	*a = (struct announce){ .due = USEC_NEVER, .sent = -GAP };
+	*a = (struct announce){.due = USEC_NEVER, .sent = -GAP};
 }
 
 void announce_start(struct announce *a, usec_t now)

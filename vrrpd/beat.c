@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Codec of the frames between the two nodes, PROTOCOL.md. Pure but for mbedTLS's HMAC; runs in vrrpd.
+ * Codec of the frames between the two nodes, PROTOCOL.md. Pure but for mbedTLS's HMAC; runs in
+ * vrrpd.
  */
 #include "vrrpd/beat.h"
 
@@ -9,22 +10,22 @@
 
 #include "common/cursor.h"
 
-#define MAGIC     0x47505642U /* "GPVB" */
-#define FIXED_LEN 84          /* without the node's name and the HMAC */
+#define MAGIC	  0x47505642U /* "GPVB" */
+#define FIXED_LEN 84	      /* without the node's name and the HMAC */
 #define TERM_MAX  (UINT64_MAX >> 1)
 #define LEVEL_MAX 0x7fff
 
 static const char *const reasons[BEAT_REASONS][2] = {
-	[BEAT_OK] = { "ok", "accepted" },
-	[BEAT_TOO_SHORT] = { "too_short", "too short" },
-	[BEAT_BAD_MAGIC] = { "bad_magic", "not ours" },
-	[BEAT_BAD_VERSION] = { "bad_version", "another version of the protocol" },
-	[BEAT_BAD_LENGTH] = { "bad_length", "length field and frame disagree" },
-	[BEAT_BAD_MAC] = { "bad_mac", "authentication failed: another key, or altered" },
-	[BEAT_BAD_FIELD] = { "bad_field", "a field is out of range" },
-	[BEAT_OWN] = { "own", "our own frame came back: a loop in the network" },
-	[BEAT_UNTRUSTED] = { "untrusted", "does not answer us yet" },
-	[BEAT_REPLAYED] = { "replayed", "was seen before" },
+	[BEAT_OK] = {"ok", "accepted"},
+	[BEAT_TOO_SHORT] = {"too_short", "too short"},
+	[BEAT_BAD_MAGIC] = {"bad_magic", "not ours"},
+	[BEAT_BAD_VERSION] = {"bad_version", "another version of the protocol"},
+	[BEAT_BAD_LENGTH] = {"bad_length", "length field and frame disagree"},
+	[BEAT_BAD_MAC] = {"bad_mac", "authentication failed: another key, or altered"},
+	[BEAT_BAD_FIELD] = {"bad_field", "a field is out of range"},
+	[BEAT_OWN] = {"own", "our own frame came back: a loop in the network"},
+	[BEAT_UNTRUSTED] = {"untrusted", "does not answer us yet"},
+	[BEAT_REPLAYED] = {"replayed", "was seen before"},
 };
 
 const char *beat_reason_name(enum beat_reason r)
@@ -118,8 +119,9 @@ static bool fields_ok(const struct beat *b)
 	return b->kind >= BEAT_KIND_BEAT && b->kind <= BEAT_KIND_ANSWER &&
 	       (unsigned)b->role <= BEAT_ROLE_RESUMING && !(b->flags & ~(unsigned)BEAT_FLAGS_ALL) &&
 	       b->session && b->sequence && b->term <= TERM_MAX && b->granted_term <= TERM_MAX &&
-	       b->sequence <= TERM_MAX && b->priority && BEAT_HEALTH_LEVEL(b->health) <= LEVEL_MAX &&
-	       b->heartbeat_us <= 60000000 && b->advert_interval_us <= 60000000 && b->node[0];
+	       b->sequence <= TERM_MAX && b->priority &&
+	       BEAT_HEALTH_LEVEL(b->health) <= LEVEL_MAX && b->heartbeat_us <= 60000000 &&
+	       b->advert_interval_us <= 60000000 && b->node[0];
 }
 
 static size_t read_fields(struct rcursor *c, struct beat *b)
@@ -163,7 +165,7 @@ enum beat_reason beat_decode(const uint8_t *p, size_t n, struct beat_key *key, s
 {
 	struct rcursor c = rcursor_make(p, n);
 	uint8_t tag[BEAT_MAC_LEN];
-	struct beat b = { 0 };
+	struct beat b = {0};
 	size_t len, node;
 
 	if (n < FIXED_LEN + BEAT_MAC_LEN)
@@ -186,7 +188,8 @@ enum beat_reason beat_decode(const uint8_t *p, size_t n, struct beat_key *key, s
 	return BEAT_OK;
 }
 
-/* --- replay guard ------------------------------------------------------------------------------ */
+/* --- replay guard ------------------------------------------------------------------------------
+ */
 void beat_guard_init(struct beat_guard *g, uint64_t own_session)
 {
 	memset(g, 0, sizeof(*g));

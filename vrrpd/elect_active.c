@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- becoming Active --------------------------------------------------------------------------- */
+/* --- becoming Active ---------------------------------------------------------------------------
+ */
 static void speak(struct elect *x, bool announce)
 {
 	elect_beat_all(x, BEAT_KIND_BEAT);
@@ -74,7 +75,8 @@ static void raise_term(struct elect *x, uint64_t term)
 	elect_beat_all(x, BEAT_KIND_BEAT);
 }
 
-/* --- a stall longer than the lease ------------------------------------------------------------- */
+/* --- a stall longer than the lease -------------------------------------------------------------
+ */
 static void reacquire(struct elect *x)
 {
 	x->e->lapsed = true;
@@ -136,7 +138,8 @@ static void try_resume(struct elect *x)
 		reacquire(x);
 }
 
-/* --- lease ------------------------------------------------------------------------------------- */
+/* --- lease -------------------------------------------------------------------------------------
+ */
 static void lease_lost(struct elect *x)
 {
 	struct election *e = x->e;
@@ -199,7 +202,8 @@ void elect_active_lease(struct elect *x, const struct election_event *ev)
 		e->lease_failed = x->now;
 		break;
 	case ELECTION_LEASE_UNANSWERED:
-		/* Perhaps at once, as the connection is closing: asking again could go on for ever. */
+		/* Perhaps at once, as the connection is closing: asking again could go on for ever.
+		 */
 		e->resume_retry = x->now + election_times(e).tick;
 		e->resume_until = usec_max(e->resume_until, e->resume_retry);
 		break;
@@ -227,7 +231,8 @@ void elect_active_sync_channel(struct elect *x, const struct election_event *ev)
 		elect_promote(x, x->e->term, false);
 }
 
-/* --- planned hand-over ------------------------------------------------------------------------- */
+/* --- planned hand-over -------------------------------------------------------------------------
+ */
 static void grant(struct elect *x)
 {
 	struct election *e = x->e;
@@ -280,7 +285,8 @@ static void handover_failed(struct elect *x, const char *what)
 	e->handover_retry = x->now + ELECT_RETRY;
 	if (e->switchover) {
 		e->switchover = false;
-		elect_answer(x, e->switchover_request, -ETIMEDOUT, "%s; this node stays Active", what);
+		elect_answer(
+			x, e->switchover_request, -ETIMEDOUT, "%s; this node stays Active", what);
 	}
 	if (e->stopping)
 		release_and_leave(x);
@@ -332,8 +338,8 @@ void elect_active_switchover(struct elect *x, const struct election_event *ev)
 	if (e->handover != ELECTION_HANDOVER_NONE || e->resuming || e->stopping)
 		elect_answer(x, id, -EBUSY, "a change of role is under way; try again");
 	else if (!election_peer_alive(e))
-		elect_answer(x, id, -EHOSTDOWN, "%s is not heard; is it running, and is the HA link up?",
-			peer);
+		elect_answer(x, id, -EHOSTDOWN,
+			"%s is not heard; is it running, and is the HA link up?", peer);
 	else if (!peer_can_take(e))
 		elect_answer(x, id, -EAGAIN, "%s cannot take the role: see its status", peer);
 	else if (e->cfg.sync && !(e->peer.last.flags & BEAT_FLAG_IN_SYNC))
@@ -364,7 +370,8 @@ void elect_active_stop(struct elect *x, const struct election_event *ev)
 		e->handover_forced = true;
 }
 
-/* --- the peer ---------------------------------------------------------------------------------- */
+/* --- the peer ----------------------------------------------------------------------------------
+ */
 static void handed_over(struct elect *x)
 {
 	struct election *e = x->e;
@@ -416,8 +423,8 @@ void elect_active_beat(struct elect *x, const struct election_event *ev)
 	}
 	if (b->role == BEAT_ROLE_PROMOTING) {
 		if (granted)
-			e->handover_until = usec_min(e->handover_limit,
-				x->now + election_times(e).silent);
+			e->handover_until =
+				usec_min(e->handover_limit, x->now + election_times(e).silent);
 		else
 			elect_beat_all(x, BEAT_KIND_BEAT); /* it believes that we are dead */
 		return;
@@ -482,7 +489,8 @@ void elect_active_link(struct elect *x, const struct election_event *ev)
 	}
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers ------------------------------------------------------------------------------------
+ */
 static void handover_timer(struct elect *x)
 {
 	struct election *e = x->e;

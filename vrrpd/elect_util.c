@@ -129,7 +129,8 @@ void elect_answer(struct elect *x, uint64_t request, int err, const char *fmt, .
 
 struct election_transition *elect_transition(struct election *e)
 {
-	return &e->transitions[(e->n_transitions + ELECTION_TRANSITIONS - 1) % ELECTION_TRANSITIONS];
+	return &e->transitions[(e->n_transitions + ELECTION_TRANSITIONS - 1) %
+			       ELECTION_TRANSITIONS];
 }
 
 const struct election_transition *election_transition_get(const struct election *e, size_t back)
@@ -164,10 +165,17 @@ static void record(struct elect *x, enum election_role from, enum election_role 
 	}
 	e->n_transitions++;
 	t = elect_transition(e);
-	*t = (struct election_transition){ .at = x->now, .from = from, .to = to, .term = e->term,
-		.last_heard = e->peer.known ? e->peer.heard : USEC_NEVER, .sign = x->now,
-		.decided = x->now, .state_ready = USEC_NEVER, .addresses_up = USEC_NEVER,
-		.announced = USEC_NEVER, .sessions = e->sessions };
+	*t = (struct election_transition){.at = x->now,
+		.from = from,
+		.to = to,
+		.term = e->term,
+		.last_heard = e->peer.known ? e->peer.heard : USEC_NEVER,
+		.sign = x->now,
+		.decided = x->now,
+		.state_ready = USEC_NEVER,
+		.addresses_up = USEC_NEVER,
+		.announced = USEC_NEVER,
+		.sessions = e->sessions};
 	if (e->suspecting)
 		t->sign = e->suspect_since;
 	memcpy(t->reason, e->reason, sizeof(t->reason));
@@ -192,12 +200,13 @@ void elect_set_role(struct elect *x, enum election_role role, const char *fmt, .
 
 const char *election_role_str(enum election_role r)
 {
-	static const char *const names[] = { "Initialize", "Standby", "Promoting", "Active" };
+	static const char *const names[] = {"Initialize", "Standby", "Promoting", "Active"};
 
 	return (unsigned)r < ELECTION_ROLES ? names[r] : "?";
 }
 
-/* --- questions --------------------------------------------------------------------------------- */
+/* --- questions ---------------------------------------------------------------------------------
+ */
 usec_t election_skew_us(uint8_t priority, usec_t active_interval)
 {
 	return (256 - priority) * active_interval / 256;
@@ -223,8 +232,8 @@ static usec_t fastest(const struct election *e, bool learned)
 	usec_t a = USEC_NEVER;
 
 	for (size_t i = 0; i < e->cfg.n_instances; i++)
-		a = usec_min(a, learned ? e->instances[i].active_interval :
-					  e->cfg.instances[i].advert_interval);
+		a = usec_min(a, learned ? e->instances[i].active_interval
+					: e->cfg.instances[i].advert_interval);
 	return a == USEC_NEVER ? USEC_PER_SEC : a;
 }
 
@@ -244,8 +253,8 @@ struct election_times election_times(const struct election *e)
 		t.ttl = 2 * a - usec_max(a / 4, 5 * USEC_PER_MS);
 	}
 	t.wait = usec_max(h, ELECT_SOLICIT_WAIT);
-	t.silent = h ? dead_after * h :
-		       election_down_us(e->cfg.priority, fastest(e, true)) - ELECT_SOLICIT_WAIT;
+	t.silent = h ? dead_after * h
+		     : election_down_us(e->cfg.priority, fastest(e, true)) - ELECT_SOLICIT_WAIT;
 	return t;
 }
 
@@ -314,9 +323,9 @@ bool elect_wants_preempt(const struct election *e, usec_t now)
 {
 	bool sync_needed = e->cfg.preempt == ELECTION_PREEMPT_SYNCED && e->cfg.sync;
 
-	return e->cfg.preempt != ELECTION_PREEMPT_NEVER && !e->commanded &&
-	       election_able(e, now) && (e->in_sync || !sync_needed) &&
-	       e->ready_since != USEC_NEVER && now - e->ready_since >= e->cfg.preempt_delay;
+	return e->cfg.preempt != ELECTION_PREEMPT_NEVER && !e->commanded && election_able(e, now) &&
+	       (e->in_sync || !sync_needed) && e->ready_since != USEC_NEVER &&
+	       now - e->ready_since >= e->cfg.preempt_delay;
 }
 
 static struct in_addr ha_address(const struct election *e)
@@ -324,7 +333,7 @@ static struct in_addr ha_address(const struct election *e)
 	for (size_t i = 0; i < e->cfg.n_links; i++)
 		if (e->cfg.links[i].ha)
 			return e->links[i].address;
-	return (struct in_addr){ 0 };
+	return (struct in_addr){0};
 }
 
 /* Each comparison uses what both sides know of each other, so both come to the same answer as soon

@@ -17,70 +17,76 @@ static void nothing(struct elect *x, const struct election_event *ev)
 
 /* Total: each cell is named. Columns in the order of enum election_event_kind. */
 static elect_fn *const table[ELECTION_ROLES][ELECTION_EVENTS] = {
-	[ELECTION_INIT] = {
-		[ELECTION_EV_TICK] = nothing,
-		[ELECTION_EV_BEAT] = elect_init_beat,
-		[ELECTION_EV_ADVERT] = nothing, /* RFC 9568 6.4.1: nothing is received */
-		[ELECTION_EV_LINK] = elect_standby_link,
-		[ELECTION_EV_KEY] = nothing,
-		[ELECTION_EV_LEASE_CHANNEL] = elect_init_lease_channel,
-		[ELECTION_EV_LEASE] = elect_init_lease,
-		[ELECTION_EV_SYNC_CHANNEL] = nothing, /* told once the role is known */
-		[ELECTION_EV_SYNC] = nothing,
-		[ELECTION_EV_PROMOTED] = nothing,
-		[ELECTION_EV_FLUSHED] = nothing,
-		[ELECTION_EV_DAEMON] = nothing,
-		[ELECTION_EV_SWITCHOVER] = elect_idle_switchover,
-		[ELECTION_EV_STOP] = elect_idle_stop,
-	},
-	[ELECTION_STANDBY] = {
-		[ELECTION_EV_TICK] = nothing,
-		[ELECTION_EV_BEAT] = elect_standby_beat,
-		[ELECTION_EV_ADVERT] = elect_standby_advert, /* 6.4.2 */
-		[ELECTION_EV_LINK] = elect_standby_link,
-		[ELECTION_EV_KEY] = nothing,
-		[ELECTION_EV_LEASE_CHANNEL] = elect_standby_lease_channel,
-		[ELECTION_EV_LEASE] = elect_standby_lease,
-		[ELECTION_EV_SYNC_CHANNEL] = elect_standby_sync_channel,
-		[ELECTION_EV_SYNC] = nothing,
-		[ELECTION_EV_PROMOTED] = nothing, /* of a promotion given up */
-		[ELECTION_EV_FLUSHED] = nothing,
-		[ELECTION_EV_DAEMON] = nothing,
-		[ELECTION_EV_SWITCHOVER] = elect_idle_switchover,
-		[ELECTION_EV_STOP] = elect_idle_stop, /* 6.4.2: to Initialize */
-	},
-	[ELECTION_PROMOTING] = {
-		[ELECTION_EV_TICK] = nothing,
-		[ELECTION_EV_BEAT] = elect_promoting_beat,
-		[ELECTION_EV_ADVERT] = elect_promoting_advert,
-		[ELECTION_EV_LINK] = elect_standby_link,
-		[ELECTION_EV_KEY] = nothing,
-		[ELECTION_EV_LEASE_CHANNEL] = elect_promoting_lease_channel,
-		[ELECTION_EV_LEASE] = elect_promoting_lease,
-		[ELECTION_EV_SYNC_CHANNEL] = nothing, /* an unanswered request runs into its limit */
-		[ELECTION_EV_SYNC] = nothing,
-		[ELECTION_EV_PROMOTED] = elect_promoting_done,
-		[ELECTION_EV_FLUSHED] = nothing,
-		[ELECTION_EV_DAEMON] = nothing,
-		[ELECTION_EV_SWITCHOVER] = elect_idle_switchover,
-		[ELECTION_EV_STOP] = elect_promoting_stop,
-	},
-	[ELECTION_ACTIVE] = {
-		[ELECTION_EV_TICK] = nothing,
-		[ELECTION_EV_BEAT] = elect_active_beat,
-		[ELECTION_EV_ADVERT] = elect_active_advert, /* 6.4.3 */
-		[ELECTION_EV_LINK] = elect_active_link,
-		[ELECTION_EV_KEY] = nothing,
-		[ELECTION_EV_LEASE_CHANNEL] = elect_active_lease_channel,
-		[ELECTION_EV_LEASE] = elect_active_lease,
-		[ELECTION_EV_SYNC_CHANNEL] = elect_active_sync_channel,
-		[ELECTION_EV_SYNC] = nothing,
-		[ELECTION_EV_PROMOTED] = nothing, /* told again at every reconnect anyway */
-		[ELECTION_EV_FLUSHED] = elect_active_flushed,
-		[ELECTION_EV_DAEMON] = nothing,
-		[ELECTION_EV_SWITCHOVER] = elect_active_switchover,
-		[ELECTION_EV_STOP] = elect_active_stop, /* 6.4.3: priority 0, to Initialize */
-	},
+	[ELECTION_INIT] =
+		{
+			[ELECTION_EV_TICK] = nothing,
+			[ELECTION_EV_BEAT] = elect_init_beat,
+			[ELECTION_EV_ADVERT] = nothing, /* RFC 9568 6.4.1: nothing is received */
+			[ELECTION_EV_LINK] = elect_standby_link,
+			[ELECTION_EV_KEY] = nothing,
+			[ELECTION_EV_LEASE_CHANNEL] = elect_init_lease_channel,
+			[ELECTION_EV_LEASE] = elect_init_lease,
+			[ELECTION_EV_SYNC_CHANNEL] = nothing, /* told once the role is known */
+			[ELECTION_EV_SYNC] = nothing,
+			[ELECTION_EV_PROMOTED] = nothing,
+			[ELECTION_EV_FLUSHED] = nothing,
+			[ELECTION_EV_DAEMON] = nothing,
+			[ELECTION_EV_SWITCHOVER] = elect_idle_switchover,
+			[ELECTION_EV_STOP] = elect_idle_stop,
+		},
+	[ELECTION_STANDBY] =
+		{
+			[ELECTION_EV_TICK] = nothing,
+			[ELECTION_EV_BEAT] = elect_standby_beat,
+			[ELECTION_EV_ADVERT] = elect_standby_advert, /* 6.4.2 */
+			[ELECTION_EV_LINK] = elect_standby_link,
+			[ELECTION_EV_KEY] = nothing,
+			[ELECTION_EV_LEASE_CHANNEL] = elect_standby_lease_channel,
+			[ELECTION_EV_LEASE] = elect_standby_lease,
+			[ELECTION_EV_SYNC_CHANNEL] = elect_standby_sync_channel,
+			[ELECTION_EV_SYNC] = nothing,
+			[ELECTION_EV_PROMOTED] = nothing, /* of a promotion given up */
+			[ELECTION_EV_FLUSHED] = nothing,
+			[ELECTION_EV_DAEMON] = nothing,
+			[ELECTION_EV_SWITCHOVER] = elect_idle_switchover,
+			[ELECTION_EV_STOP] = elect_idle_stop, /* 6.4.2: to Initialize */
+		},
+	[ELECTION_PROMOTING] =
+		{
+			[ELECTION_EV_TICK] = nothing,
+			[ELECTION_EV_BEAT] = elect_promoting_beat,
+			[ELECTION_EV_ADVERT] = elect_promoting_advert,
+			[ELECTION_EV_LINK] = elect_standby_link,
+			[ELECTION_EV_KEY] = nothing,
+			[ELECTION_EV_LEASE_CHANNEL] = elect_promoting_lease_channel,
+			[ELECTION_EV_LEASE] = elect_promoting_lease,
+			[ELECTION_EV_SYNC_CHANNEL] =
+				nothing, /* an unanswered request runs into its limit */
+			[ELECTION_EV_SYNC] = nothing,
+			[ELECTION_EV_PROMOTED] = elect_promoting_done,
+			[ELECTION_EV_FLUSHED] = nothing,
+			[ELECTION_EV_DAEMON] = nothing,
+			[ELECTION_EV_SWITCHOVER] = elect_idle_switchover,
+			[ELECTION_EV_STOP] = elect_promoting_stop,
+		},
+	[ELECTION_ACTIVE] =
+		{
+			[ELECTION_EV_TICK] = nothing,
+			[ELECTION_EV_BEAT] = elect_active_beat,
+			[ELECTION_EV_ADVERT] = elect_active_advert, /* 6.4.3 */
+			[ELECTION_EV_LINK] = elect_active_link,
+			[ELECTION_EV_KEY] = nothing,
+			[ELECTION_EV_LEASE_CHANNEL] = elect_active_lease_channel,
+			[ELECTION_EV_LEASE] = elect_active_lease,
+			[ELECTION_EV_SYNC_CHANNEL] = elect_active_sync_channel,
+			[ELECTION_EV_SYNC] = nothing,
+			[ELECTION_EV_PROMOTED] = nothing, /* told again at every reconnect anyway */
+			[ELECTION_EV_FLUSHED] = elect_active_flushed,
+			[ELECTION_EV_DAEMON] = nothing,
+			[ELECTION_EV_SWITCHOVER] = elect_active_switchover,
+			[ELECTION_EV_STOP] =
+				elect_active_stop, /* 6.4.3: priority 0, to Initialize */
+		},
 };
 
 static void reset_instances(struct election *e, usec_t now)
@@ -115,7 +121,8 @@ void election_init(struct election *e, const struct election_config *cfg, usec_t
 	reset_instances(e, now);
 }
 
-/* --- what every role does with an event first ---------------------------------------------------- */
+/* --- what every role does with an event first ----------------------------------------------------
+ */
 static void learn(struct elect *x, const struct election_event *ev)
 {
 	struct election *e = x->e;
@@ -180,7 +187,8 @@ static bool in_range(const struct election *e, const struct election_event *ev)
 	return true;
 }
 
-/* --- time ---------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------
+ */
 /* The process did not run for longer than its lease lasts: frozen, paused, or starved. What it
  * believes about the peer is as old, and so is every frame that waits in its sockets. */
 static bool stalled(struct elect *x)
@@ -229,8 +237,8 @@ static void fast_beats(struct elect *x)
 static void tick_beats(struct elect *x)
 {
 	struct election *e = x->e;
-	bool ha_silent = e->ha_silent || (election_peer_alive(e) &&
-						(e->peer.last.flags & BEAT_FLAG_HA_SILENT));
+	bool ha_silent = e->ha_silent ||
+			 (election_peer_alive(e) && (e->peer.last.flags & BEAT_FLAG_HA_SILENT));
 
 	if (ha_silent && e->cfg.heartbeat)
 		fast_beats(x);
@@ -322,7 +330,7 @@ static usec_t deadline(const struct election *e)
 void election_step(struct election *e, const struct election_event *ev, usec_t now,
 	struct election_actions *out)
 {
-	struct elect x = { .e = e, .now = usec_max(now, e->last_step), .out = out };
+	struct elect x = {.e = e, .now = usec_max(now, e->last_step), .out = out};
 	bool fresh = true;
 
 	out->n = 0;
@@ -360,7 +368,7 @@ void election_configure(struct election *e, const struct election_config *cfg, u
 	*c = *cfg;
 	c->session = session;
 	for (size_t i = 0; i < c->n_links; i++) {
-		e->links[i] = (struct election_link){ .carrier = true };
+		e->links[i] = (struct election_link){.carrier = true};
 		for (size_t j = 0; j < n_old; j++)
 			if (!strcmp(old_names[j].name, c->links[i].name))
 				e->links[i] = old_links[j];
@@ -368,10 +376,11 @@ void election_configure(struct election *e, const struct election_config *cfg, u
 	reset_instances(e, now);
 	e->commanded = e->commanded && same_wish;
 	e->tick_due = usec_min(e->tick_due, now + election_times(e).tick);
-	election_step(e, &(struct election_event){ .kind = ELECTION_EV_TICK }, now, out);
+	election_step(e, &(struct election_event){.kind = ELECTION_EV_TICK}, now, out);
 }
 
-/* --- what our frames say ------------------------------------------------------------------------- */
+/* --- what our frames say -------------------------------------------------------------------------
+ */
 static enum beat_role wire_role(const struct election *e)
 {
 	switch (e->role) {
@@ -399,15 +408,16 @@ static unsigned wire_flags(const struct election *e)
 
 	f |= election_able(e, now) ? BEAT_FLAG_ABLE : 0;
 	f |= e->in_sync ? BEAT_FLAG_IN_SYNC : 0;
-	f |= e->role == ELECTION_ACTIVE && e->handover == ELECTION_HANDOVER_GRANT ? BEAT_FLAG_GRANT : 0;
+	f |= e->role == ELECTION_ACTIVE && e->handover == ELECTION_HANDOVER_GRANT ? BEAT_FLAG_GRANT
+										  : 0;
 	f |= asking ? BEAT_FLAG_ASKING : 0;
 	f |= e->exited ? BEAT_FLAG_STOPPING : 0;
 	f |= e->ha_silent ? BEAT_FLAG_HA_SILENT : 0;
 	return f;
 }
 
-void election_fill_beat(const struct election *e, size_t link, enum beat_kind kind,
-	struct beat *ret)
+void election_fill_beat(
+	const struct election *e, size_t link, enum beat_kind kind, struct beat *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->kind = kind;
@@ -423,8 +433,8 @@ void election_fill_beat(const struct election *e, size_t link, enum beat_kind ki
 		if (e->cfg.links[i].ha)
 			ret->ha_address = e->links[i].address;
 	ret->heartbeat_us = (uint32_t)e->cfg.heartbeat;
-	ret->advert_interval_us = e->cfg.n_instances ?
-					  (uint32_t)e->cfg.instances[0].advert_interval : 0;
+	ret->advert_interval_us =
+		e->cfg.n_instances ? (uint32_t)e->cfg.instances[0].advert_interval : 0;
 	ret->digest = e->cfg.digest;
 	ret->priority = e->cfg.priority;
 	memcpy(ret->node, e->cfg.node, sizeof(ret->node));

@@ -14,7 +14,8 @@
 #define LEASE_TIMEOUT (200 * USEC_PER_MS) /* 20 renewals of 10 ms: below the client's bound */
 #define SLOW_TIMEOUT  (600 * USEC_PER_MS)
 
-/* --- netcfgd ----------------------------------------------------------------------------------- */
+/* --- netcfgd -----------------------------------------------------------------------------------
+ */
 static enum election_lease_result lease_result(Gp__LeaseResult r)
 {
 	switch (r) {
@@ -31,11 +32,11 @@ static enum election_lease_result lease_result(Gp__LeaseResult r)
 	return ELECTION_LEASE_FAILED;
 }
 
-static void lease_answered(struct node *n, enum election_lease_verb verb, const Gp__Envelope *e,
-	uint64_t cookie)
+static void lease_answered(
+	struct node *n, enum election_lease_verb verb, const Gp__Envelope *e, uint64_t cookie)
 {
-	struct election_event ev = { .kind = ELECTION_EV_LEASE,
-		.lease = { .cookie = cookie, .verb = verb, .result = ELECTION_LEASE_UNANSWERED } };
+	struct election_event ev = {.kind = ELECTION_EV_LEASE,
+		.lease = {.cookie = cookie, .verb = verb, .result = ELECTION_LEASE_UNANSWERED}};
 
 	if (e && e->body_case == GP__ENVELOPE__BODY_LEASE_REPLY) {
 		const Gp__LeaseReply *r = e->lease_reply;
@@ -46,7 +47,8 @@ static void lease_answered(struct node *n, enum election_lease_verb verb, const 
 		ev.lease.term = r->term;
 		ev.lease.remaining = r->remaining_us < INT64_MAX / 4 ? (usec_t)r->remaining_us : 0;
 		if (ev.lease.result == ELECTION_LEASE_FAILED)
-			daemon_error(n->d, "netcfgd refused the lease: %s", r->text ? r->text : "?");
+			daemon_error(
+				n->d, "netcfgd refused the lease: %s", r->text ? r->text : "?");
 	} else if (e && e->body_case == GP__ENVELOPE__BODY_ERROR) {
 		ev.lease.result = ELECTION_LEASE_FAILED;
 		daemon_error(n->d, "netcfgd refused the request: %s", e->error->text);
@@ -86,10 +88,12 @@ void ipc_lease(struct node *n, const struct election_action *a)
 		ipc_answer_fn *fn;
 		usec_t timeout;
 	} verbs[] = {
-		[ELECTION_LEASE_QUERY] = { GP__LEASE_VERB__LEASE_QUERY, on_query, LEASE_TIMEOUT },
-		[ELECTION_LEASE_ACQUIRE] = { GP__LEASE_VERB__LEASE_ACQUIRE, on_acquire, SLOW_TIMEOUT },
-		[ELECTION_LEASE_RENEW] = { GP__LEASE_VERB__LEASE_RENEW, on_renew, LEASE_TIMEOUT },
-		[ELECTION_LEASE_RELEASE] = { GP__LEASE_VERB__LEASE_RELEASE, on_release, SLOW_TIMEOUT },
+		[ELECTION_LEASE_QUERY] = {GP__LEASE_VERB__LEASE_QUERY, on_query, LEASE_TIMEOUT},
+		[ELECTION_LEASE_ACQUIRE] = {GP__LEASE_VERB__LEASE_ACQUIRE, on_acquire,
+			SLOW_TIMEOUT},
+		[ELECTION_LEASE_RENEW] = {GP__LEASE_VERB__LEASE_RENEW, on_renew, LEASE_TIMEOUT},
+		[ELECTION_LEASE_RELEASE] = {GP__LEASE_VERB__LEASE_RELEASE, on_release,
+			SLOW_TIMEOUT},
 	};
 	Gp__LeaseRequest r = GP__LEASE_REQUEST__INIT;
 	Gp__Envelope e = GP__ENVELOPE__INIT;
@@ -133,7 +137,7 @@ void ipc_resubscribe(struct node *n)
 
 static void channel(struct node *n, enum election_event_kind kind, bool up)
 {
-	node_event(n, &(struct election_event){ .kind = kind, .channel = { .up = up } });
+	node_event(n, &(struct election_event){.kind = kind, .channel = {.up = up}});
 }
 
 static void on_netcfgd_up(struct ipc_client *c, void *owner)
@@ -152,8 +156,8 @@ static void on_netcfgd_down(struct ipc_client *c, void *owner)
 static void on_netcfgd_notify(struct ipc_client *c, const Gp__Envelope *e, void *owner)
 {
 	const Gp__LinkState *l = e->link_state;
-	struct in_addr address = { 0 };
-	uint8_t mac[MAC_LEN] = { 0 };
+	struct in_addr address = {0};
+	uint8_t mac[MAC_LEN] = {0};
 
 	(void)c;
 	if (e->body_case != GP__ENVELOPE__BODY_LINK_STATE)
@@ -165,11 +169,12 @@ static void on_netcfgd_notify(struct ipc_client *c, const Gp__Envelope *e, void 
 	node_link(owner, l->name, l->ifindex, mac, l->up && l->carrier, address);
 }
 
-/* --- syncd ------------------------------------------------------------------------------------- */
+/* --- syncd -------------------------------------------------------------------------------------
+ */
 static void done_event(struct node *n, enum election_event_kind kind, const Gp__Envelope *e,
 	int err, uint64_t cookie)
 {
-	struct election_event ev = { .kind = kind, .done = { .cookie = cookie, .err = err } };
+	struct election_event ev = {.kind = kind, .done = {.cookie = cookie, .err = err}};
 
 	if (e && e->body_case == GP__ENVELOPE__BODY_ERROR)
 		ev.done.err = e->error->code < 0 ? e->error->code : -EIO;
@@ -222,8 +227,8 @@ void ipc_flush(struct node *n, const struct election_action *a)
 	r.timeout_ms = (uint32_t)(a->flush.timeout / USEC_PER_MS);
 	e.body_case = GP__ENVELOPE__BODY_FLUSH_REQUEST;
 	e.flush_request = &r;
-	err = ipc_client_ask(n->syncd, &e, a->flush.timeout + SLOW_TIMEOUT, on_flushed,
-		a->flush.cookie);
+	err = ipc_client_ask(
+		n->syncd, &e, a->flush.timeout + SLOW_TIMEOUT, on_flushed, a->flush.cookie);
 	if (err < 0)
 		done_event(n, ELECTION_EV_FLUSHED, NULL, err, a->flush.cookie);
 }
@@ -262,16 +267,17 @@ static void on_syncd_notify(struct ipc_client *c, const Gp__Envelope *e, void *o
 	const Gp__SyncState *s = e->sync_state;
 
 	snprintf(n->sync_reason, sizeof(n->sync_reason), "%s", s->reason);
-	node_event(n, &(struct election_event){ .kind = ELECTION_EV_SYNC,
-		.sync = { .connected = s->connected, .in_sync = s->in_sync,
-			.sessions = s->sessions } });
+	node_event(n, &(struct election_event){.kind = ELECTION_EV_SYNC,
+			      .sync = {.connected = s->connected,
+				      .in_sync = s->in_sync,
+				      .sessions = s->sessions}});
 }
 
 int ipc_start(struct node *n)
 {
-	static const struct ipc_client_ops netcfgd = { on_netcfgd_up, on_netcfgd_down,
-		on_netcfgd_notify };
-	static const struct ipc_client_ops syncd = { on_syncd_up, on_syncd_down, on_syncd_notify };
+	static const struct ipc_client_ops netcfgd = {
+		on_netcfgd_up, on_netcfgd_down, on_netcfgd_notify};
+	static const struct ipc_client_ops syncd = {on_syncd_up, on_syncd_down, on_syncd_notify};
 	char path[DAEMON_PATH_MAX];
 	int r;
 
@@ -281,7 +287,8 @@ int ipc_start(struct node *n)
 	return ipc_client_new(n->loop, daemon_socket(n->d, "syncd", path), &syncd, n, &n->syncd);
 }
 
-/* --- commands ---------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------------
+ */
 static void on_switchover(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
 	struct node *n = owner;
@@ -292,8 +299,8 @@ static void on_switchover(struct ipc_conn *c, const Gp__Envelope *e, void *owner
 	}
 	n->asker = c;
 	n->asker_id = e->id;
-	node_event(n, &(struct election_event){ .kind = ELECTION_EV_SWITCHOVER,
-		.switchover = { .request = ++n->requests } });
+	node_event(n, &(struct election_event){.kind = ELECTION_EV_SWITCHOVER,
+			      .switchover = {.request = ++n->requests}});
 }
 
 void ipc_answer(struct node *n, const struct election_action *a)
@@ -318,11 +325,12 @@ static void on_conn_closed(struct ipc_conn *c, void *owner)
 }
 
 static const struct ipc_rule rules[] = {
-	{ GP__ENVELOPE__BODY_SWITCHOVER_REQUEST, IPC_MAY_COMMAND | IPC_SUPERVISOR, IPC_ANY_STATE,
-		NULL, on_switchover },
+	{GP__ENVELOPE__BODY_SWITCHOVER_REQUEST, IPC_MAY_COMMAND | IPC_SUPERVISOR, IPC_ANY_STATE,
+		NULL, on_switchover},
 };
 
-/* --- the supervisor ---------------------------------------------------------------------------- */
+/* --- the supervisor ----------------------------------------------------------------------------
+ */
 static int on_prepare(void *owner, const struct config *cfg, char *why, size_t why_size)
 {
 	(void)owner;
@@ -332,7 +340,7 @@ static int on_prepare(void *owner, const struct config *cfg, char *why, size_t w
 /* Interfaces come and go, so packet sockets are opened later as well. */
 static void seal(struct node *n)
 {
-	static const int more[] = { SYS_socket, SYS_bind, SYS_setsockopt };
+	static const int more[] = {SYS_socket, SYS_bind, SYS_setsockopt};
 	int r = sandbox_seal(more, sizeof(more) / sizeof(more[0]));
 
 	if (r < 0)
@@ -352,8 +360,8 @@ static void on_commit(void *owner, const struct config *cfg)
 
 static void on_daemon_health(void *owner, const char *daemon, bool healthy, const char *reason)
 {
-	struct election_event ev = { .kind = ELECTION_EV_DAEMON,
-		.daemon = { .daemon = ELECTION_DAEMON_OTHER, .healthy = healthy } };
+	struct election_event ev = {.kind = ELECTION_EV_DAEMON,
+		.daemon = {.daemon = ELECTION_DAEMON_OTHER, .healthy = healthy}};
 
 	if (!strcmp(daemon, "netcfgd"))
 		ev.daemon.daemon = ELECTION_DAEMON_NETCFGD;
@@ -370,7 +378,7 @@ static void on_status(void *owner, Gp__Status *st, struct arena *scratch)
 
 static void on_stop(void *owner)
 {
-	node_event(owner, &(struct election_event){ .kind = ELECTION_EV_STOP });
+	node_event(owner, &(struct election_event){.kind = ELECTION_EV_STOP});
 }
 
 const struct daemon_ops ipc_daemon_ops = {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel closes a dead process's files before it tells the parent, and the last close of a packet
- * socket waits for an RCU grace period (net/packet/af_packet.c, packet_release): some 12 ms each,
- * one after the other. With a socket per interface the supervisor would learn of vrrpd's death only
- * after the address lease has run out. So a child that shares vrrpd's file table, and does nothing
- * else, holds the files; it is killed by vrrpd's death and does the slow closing, while the
- * supervisor has long started the next vrrpd.
+ * The kernel closes a dead process's files before it tells the parent, and the last close of a
+ * packet socket waits for an RCU grace period (net/packet/af_packet.c, packet_release): some 12 ms
+ * each, one after the other. With a socket per interface the supervisor would learn of vrrpd's
+ * death only after the address lease has run out. So a child that shares vrrpd's file table, and
+ * does nothing else, holds the files; it is killed by vrrpd's death and does the slow closing,
+ * while the supervisor has long started the next vrrpd.
  */
 #include "vrrpd/keeper.h"
 

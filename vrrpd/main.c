@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vrrpd: decides which of the two nodes is Active, vrrpd(8). Started by the supervisor; wiring only.
+ * vrrpd: decides which of the two nodes is Active, vrrpd(8). Started by the supervisor; wiring
+ * only.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,7 +33,8 @@ static int init(void *owner, struct daemon *d, uv_loop_t *loop)
 	int r = keeper_start();
 
 	if (r < 0)
-		log_warn("cannot start the keeper of sockets: %s; a killed vrrpd may be noticed late",
+		log_warn("cannot start the keeper of sockets: %s; a killed vrrpd may be noticed "
+			 "late",
 			strerror(-r));
 	lock_memory();
 	return node_init(owner, d, loop);

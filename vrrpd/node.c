@@ -11,7 +11,8 @@
 
 #define GREET_GAP USEC_PER_MS
 
-/* --- actions ----------------------------------------------------------------------------------- */
+/* --- actions -----------------------------------------------------------------------------------
+ */
 static void send_beat(struct node *n, size_t link, enum beat_kind kind, uint64_t echo)
 {
 	uint8_t frame[SOCKET_ETH_LEN + BEAT_MAX];
@@ -116,7 +117,8 @@ static void perform(struct node *n, const struct election_action *a)
 	}
 }
 
-/* --- events ------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------
+ */
 static void arm(struct node *n)
 {
 	usec_t due = n->out.deadline;
@@ -171,10 +173,11 @@ static void on_timer(struct timer *t, usec_t now)
 
 	if (e->suspecting || (e->peer.known && now >= e->peer.heard + election_times(e).silent))
 		sockets_poll(&n->sockets);
-	node_event(n, &(struct election_event){ .kind = ELECTION_EV_TICK });
+	node_event(n, &(struct election_event){.kind = ELECTION_EV_TICK});
 }
 
-/* --- frames ------------------------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------------------------------------
+ */
 static void on_beat(struct node *n, size_t link, const uint8_t *p, size_t len)
 {
 	struct beat b;
@@ -187,8 +190,8 @@ static void on_beat(struct node *n, size_t link, const uint8_t *p, size_t len)
 		r = beat_guard_check(&n->guard, &b);
 	n->rx_beat[r]++;
 	if (r == BEAT_OK) {
-		node_event(n, &(struct election_event){ .kind = ELECTION_EV_BEAT,
-			.beat = { .link = link, .frame = &b } });
+		node_event(n, &(struct election_event){.kind = ELECTION_EV_BEAT,
+				      .beat = {.link = link, .frame = &b}});
 		return;
 	}
 	usec_t now = clock_now_us();
@@ -206,8 +209,8 @@ static size_t find_instance(const struct node *n, size_t link, uint8_t vrid)
 {
 	size_t i = 0;
 
-	while (i < n->e.cfg.n_instances && (n->e.cfg.instances[i].link != link ||
-						   n->e.cfg.instances[i].vrid != vrid))
+	while (i < n->e.cfg.n_instances &&
+		(n->e.cfg.instances[i].link != link || n->e.cfg.instances[i].vrid != vrid))
 		i++;
 	return i;
 }
@@ -227,8 +230,8 @@ static bool same_addresses(const struct vrrp_advert *a, const struct vrrp_advert
 	return true;
 }
 
-static void advert_event(struct node *n, size_t link, const struct vrrp_advert *a,
-	const uint8_t *mac)
+static void advert_event(
+	struct node *n, size_t link, const struct vrrp_advert *a, const uint8_t *mac)
 {
 	size_t i = find_instance(n, link, a->vrid);
 	struct node_instance *in = &n->instances[i];
@@ -242,9 +245,11 @@ static void advert_event(struct node *n, size_t link, const struct vrrp_advert *
 			log_warn("advert with other addresses vrrp=%s source=%s", in->name,
 				inet_ntoa(a->source));
 	}
-	node_event(n, &(struct election_event){ .kind = ELECTION_EV_ADVERT,
-		.advert = { .instance = i, .source = a->source, .priority = a->priority,
-			.interval = a->interval } });
+	node_event(n, &(struct election_event){.kind = ELECTION_EV_ADVERT,
+			      .advert = {.instance = i,
+				      .source = a->source,
+				      .priority = a->priority,
+				      .interval = a->interval}});
 	if (n->e.instances[i].foreign_heard == n->e.last_step)
 		memcpy(in->foreign_mac, mac, MAC_LEN);
 }
@@ -276,7 +281,8 @@ static void on_frame(void *owner, size_t link, enum socket_kind kind, const uint
 		on_vrrp(owner, link, p, len);
 }
 
-/* --- what ipc.c learns --------------------------------------------------------------------------- */
+/* --- what ipc.c learns ---------------------------------------------------------------------------
+ */
 void node_link(struct node *n, const char *name, unsigned ifindex, const uint8_t mac[MAC_LEN],
 	bool carrier, struct in_addr address)
 {
@@ -288,8 +294,10 @@ void node_link(struct node *n, const char *name, unsigned ifindex, const uint8_t
 		if (r < 0)
 			daemon_error(n->d, "interface %s: cannot open a packet socket: %s", name,
 				strerror(-r));
-		node_event(n, &(struct election_event){ .kind = ELECTION_EV_LINK,
-			.link = { .link = i, .carrier = carrier && ifindex, .address = address } });
+		node_event(n, &(struct election_event){.kind = ELECTION_EV_LINK,
+				      .link = {.link = i,
+					      .carrier = carrier && ifindex,
+					      .address = address}});
 		return;
 	}
 }
@@ -304,10 +312,11 @@ void node_key(struct node *n, const uint8_t key[BEAT_KEY_LEN])
 		daemon_error(n->d, "cannot use the peer's key");
 		return;
 	}
-	node_event(n, &(struct election_event){ .kind = ELECTION_EV_KEY, .channel = { .up = true } });
+	node_event(n, &(struct election_event){.kind = ELECTION_EV_KEY, .channel = {.up = true}});
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------
+ */
 int node_init(struct node *n, struct daemon *d, uv_loop_t *loop)
 {
 	n->d = d;
@@ -379,5 +388,5 @@ void node_configure(struct node *n, const struct config *cfg)
 	if (r < 0)
 		daemon_error(n->d, "cannot start: %s", strerror(-r));
 	note(n);
-	node_event(n, &(struct election_event){ .kind = ELECTION_EV_TICK });
+	node_event(n, &(struct election_event){.kind = ELECTION_EV_TICK});
 }

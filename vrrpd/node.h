@@ -54,7 +54,7 @@ struct node {
 	usec_t greeted; /* last answer to a frame that is not trusted yet */
 
 	bool vrids[ELECTION_MAX_LINKS][256]; /* configured */
-	bool vrids_seen[256];                /* heard anywhere: not free */
+	bool vrids_seen[256];		     /* heard anywhere: not free */
 	uint64_t rx_vrrp[VRRP_REASONS], rx_beat[BEAT_REASONS], tx_beat;
 	struct log_limit vrrp_limit[VRRP_REASONS], beat_limit[BEAT_REASONS];
 

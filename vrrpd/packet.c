@@ -13,20 +13,20 @@
 #define VERSION_TYPE  0x31 /* version 3, type 1 (ADVERTISEMENT) */
 #define CENTISECOND   (10 * USEC_PER_MS)
 #define INTERVAL_MAX  4095
-#define TTL           255
+#define TTL	      255
 #define DONT_FRAGMENT 0x4000
 
 static const char *const reasons[VRRP_REASONS][2] = {
-	[VRRP_OK] = { "ok", "accepted" },
-	[VRRP_BAD_IP] = { "bad_ip", "not a whole IPv4 packet to 224.0.0.18" },
-	[VRRP_BAD_TTL] = { "bad_ttl", "TTL is not 255: it came through a router" },
-	[VRRP_BAD_VERSION] = { "bad_version", "not VRRP version 3" },
-	[VRRP_BAD_TYPE] = { "bad_type", "not an advertisement" },
-	[VRRP_BAD_LENGTH] = { "bad_length", "length and address count disagree" },
-	[VRRP_BAD_CHECKSUM] = { "bad_checksum", "checksum is wrong in either form" },
-	[VRRP_UNKNOWN_VRID] = { "unknown_vrid", "no such virtual router on this interface" },
-	[VRRP_BAD_COUNT] = { "bad_count", "carries no address" },
-	[VRRP_BAD_INTERVAL] = { "bad_interval", "advertisement interval is 0" },
+	[VRRP_OK] = {"ok", "accepted"},
+	[VRRP_BAD_IP] = {"bad_ip", "not a whole IPv4 packet to 224.0.0.18"},
+	[VRRP_BAD_TTL] = {"bad_ttl", "TTL is not 255: it came through a router"},
+	[VRRP_BAD_VERSION] = {"bad_version", "not VRRP version 3"},
+	[VRRP_BAD_TYPE] = {"bad_type", "not an advertisement"},
+	[VRRP_BAD_LENGTH] = {"bad_length", "length and address count disagree"},
+	[VRRP_BAD_CHECKSUM] = {"bad_checksum", "checksum is wrong in either form"},
+	[VRRP_UNKNOWN_VRID] = {"unknown_vrid", "no such virtual router on this interface"},
+	[VRRP_BAD_COUNT] = {"bad_count", "carries no address"},
+	[VRRP_BAD_INTERVAL] = {"bad_interval", "advertisement interval is 0"},
 };
 
 const char *vrrp_reason_name(enum vrrp_reason r)
@@ -66,9 +66,9 @@ static uint32_t pseudo_header(struct in_addr source, size_t len)
 	       VRRP_PROTOCOL + (uint32_t)len;
 }
 
-/* --- receive ----------------------------------------------------------------------------------- */
-static bool checksum_ok(const uint8_t *p, size_t n, struct in_addr source,
-	enum vrrp_checksum *ret)
+/* --- receive -----------------------------------------------------------------------------------
+ */
+static bool checksum_ok(const uint8_t *p, size_t n, struct in_addr source, enum vrrp_checksum *ret)
 {
 	if (fold(sum(p, n, 0)) == 0)
 		*ret = VRRP_CHECKSUM_RFC9568;
@@ -100,7 +100,7 @@ static bool ip_ok(const uint8_t *p, size_t n, size_t *ret_header, size_t *ret_to
 enum vrrp_reason vrrp_decode(const uint8_t *p, size_t n, const bool vrids[256], uint8_t *ret_vrid,
 	struct vrrp_advert *ret)
 {
-	struct vrrp_advert a = { 0 };
+	struct vrrp_advert a = {0};
 	size_t header, total;
 
 	if (!ip_ok(p, n, &header, &total))
@@ -141,17 +141,18 @@ enum vrrp_reason vrrp_decode(const uint8_t *p, size_t n, const bool vrids[256], 
 	return VRRP_OK;
 }
 
-/* --- send -------------------------------------------------------------------------------------- */
+/* --- send --------------------------------------------------------------------------------------
+ */
 static void put_checksum(uint8_t *at, uint16_t v)
 {
 	at[0] = (uint8_t)(v >> 8);
 	at[1] = (uint8_t)v;
 }
 
-static void write_headers(struct wcursor *c, const struct vrrp_advert *a, const uint8_t *mac,
-	size_t vrrp_len)
+static void write_headers(
+	struct wcursor *c, const struct vrrp_advert *a, const uint8_t *mac, size_t vrrp_len)
 {
-	static const uint8_t group[MAC_LEN] = { 0x01, 0x00, 0x5e, 0x00, 0x00, 0x12 };
+	static const uint8_t group[MAC_LEN] = {0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};
 
 	wcursor_bytes(c, group, MAC_LEN);
 	wcursor_bytes(c, mac, MAC_LEN);
@@ -168,8 +169,8 @@ static void write_headers(struct wcursor *c, const struct vrrp_advert *a, const 
 	wcursor_u32(c, VRRP_GROUP);
 }
 
-int vrrp_encode(const struct vrrp_advert *a, const uint8_t source_mac[MAC_LEN], uint8_t *out,
-	size_t size)
+int vrrp_encode(
+	const struct vrrp_advert *a, const uint8_t source_mac[MAC_LEN], uint8_t *out, size_t size)
 {
 	struct wcursor c = wcursor_make(out, size);
 	size_t n = a->n_addresses < VRRP_MAX_ADDRESSES ? a->n_addresses : VRRP_MAX_ADDRESSES;
@@ -189,21 +190,22 @@ int vrrp_encode(const struct vrrp_advert *a, const uint8_t source_mac[MAC_LEN], 
 	if (c.bad)
 		return -ENOSPC;
 	put_checksum(ip + 10, fold(sum(ip, VRRP_IP_LEN, 0)));
-	put_checksum(vrrp + 6, fold(sum(vrrp, len,
-		a->checksum == VRRP_CHECKSUM_LEGACY ? pseudo_header(a->source, len) : 0)));
+	put_checksum(vrrp + 6,
+		fold(sum(vrrp, len,
+			a->checksum == VRRP_CHECKSUM_LEGACY ? pseudo_header(a->source, len) : 0)));
 	return (int)wcursor_len(&c);
 }
 
 void vrrp_virtual_mac(uint8_t vrid, uint8_t out[MAC_LEN])
 {
-	const uint8_t mac[MAC_LEN] = { 0x00, 0x00, 0x5e, 0x00, 0x01, vrid };
+	const uint8_t mac[MAC_LEN] = {0x00, 0x00, 0x5e, 0x00, 0x01, vrid};
 
 	memcpy(out, mac, MAC_LEN);
 }
 
 void arp_encode(struct in_addr address, const uint8_t mac[MAC_LEN], uint8_t out[ARP_FRAME_LEN])
 {
-	static const uint8_t broadcast[MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t broadcast[MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	static const uint8_t none[MAC_LEN];
 	struct wcursor c = wcursor_make(out, ARP_FRAME_LEN);
 

@@ -43,11 +43,13 @@ const char *report_health(uint32_t health)
 	return "ok";
 }
 
-/* --- failover ready? --------------------------------------------------------------------------- */
+/* --- failover ready? ---------------------------------------------------------------------------
+ */
 static void peer_unheard(const struct election *e, usec_t now, struct report *r)
 {
 	if (!e->peer.known && !e->key)
-		say(r, "the peer was never heard: its key is unknown, session sync has not been up yet");
+		say(r, "the peer was never heard: its key is unknown, session sync has not been up "
+		       "yet");
 	else if (!e->peer.known)
 		say(r, "the peer was never heard: is it running, and is the HA link connected?");
 	else if (e->peer.left)
@@ -57,8 +59,8 @@ static void peer_unheard(const struct election *e, usec_t now, struct report *r)
 			seconds(e->peer.heard, now));
 }
 
-static void sync_missing(const struct election *e, const struct report_facts *f, usec_t now,
-	struct report *r)
+static void sync_missing(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *r)
 {
 	double since = seconds(e->in_sync_since, now);
 
@@ -86,8 +88,8 @@ static void successor_unable(const struct election *e, usec_t now, struct report
 		say(r, "%s is not Active", peer_name(e));
 }
 
-void report_not_ready(const struct election *e, const struct report_facts *f, usec_t now,
-	struct report *r)
+void report_not_ready(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *r)
 {
 	r->n = 0;
 	if (!e->cfg.n_instances) {
@@ -102,8 +104,10 @@ void report_not_ready(const struct election *e, const struct report_facts *f, us
 		if (e->role == ELECTION_ACTIVE || e->role == ELECTION_STANDBY)
 			successor_unable(e, now, r);
 		if (e->peer.last.digest != e->cfg.digest)
-			say(r, "the configurations differ: vrrp sections, heartbeat or dead-after of %s "
-			       "are not the same as here",
+			say(r,
+				"the configurations differ: vrrp sections, heartbeat or dead-after "
+				"of %s "
+				"are not the same as here",
 				peer_name(e));
 	} else {
 		peer_unheard(e, now, r);
@@ -111,7 +115,8 @@ void report_not_ready(const struct election *e, const struct report_facts *f, us
 	sync_missing(e, f, now, r);
 }
 
-/* --- conditions -------------------------------------------------------------------------------- */
+/* --- conditions --------------------------------------------------------------------------------
+ */
 usec_t report_path_heard(const struct election *e, size_t link, enum report_path kind)
 {
 	const struct election_link *l = &e->links[link];
@@ -162,8 +167,8 @@ static void links(const struct election *e, usec_t now, struct report *r)
 	}
 }
 
-static void foreign(const struct election *e, const struct report_facts *f, size_t i,
-	struct report *r)
+static void foreign(
+	const struct election *e, const struct report_facts *f, size_t i, struct report *r)
 {
 	const struct election_instance *in = &e->instances[i];
 	const uint8_t *m = f->foreign_mac[i];
@@ -171,10 +176,10 @@ static void foreign(const struct election *e, const struct report_facts *f, size
 
 	inet_ntop(AF_INET, &in->foreign, ip, sizeof(ip));
 	if (f->free_vrid)
-		snprintf(advice, sizeof(advice), "VRID %u was not heard here, use it",
-			f->free_vrid);
-	say(r, "another router (%s, %02x:%02x:%02x:%02x:%02x:%02x) uses VRID %u on %s: %s", ip, m[0],
-		m[1], m[2], m[3], m[4], m[5], e->cfg.instances[i].vrid,
+		snprintf(
+			advice, sizeof(advice), "VRID %u was not heard here, use it", f->free_vrid);
+	say(r, "another router (%s, %02x:%02x:%02x:%02x:%02x:%02x) uses VRID %u on %s: %s", ip,
+		m[0], m[1], m[2], m[3], m[4], m[5], e->cfg.instances[i].vrid,
 		e->cfg.links[e->cfg.instances[i].link].name, advice);
 }
 
@@ -184,13 +189,15 @@ static void unheard_by_other(const struct election *e, size_t i, struct report *
 	char ip[INET_ADDRSTRLEN] = "?";
 
 	inet_ntop(AF_INET, &e->instances[i].source, ip, sizeof(ip));
-	say(r, "%s is Active for VRID %u as well and may refuse our checksums, its own have the other "
-	       "form: set checksum to the other value for this vrrp section",
+	say(r,
+		"%s is Active for VRID %u as well and may refuse our checksums, its own have the "
+		"other "
+		"form: set checksum to the other value for this vrrp section",
 		ip, e->cfg.instances[i].vrid);
 }
 
-static void instances(const struct election *e, const struct report_facts *f, usec_t now,
-	struct report *r)
+static void instances(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *r)
 {
 	bool expected = e->role == ELECTION_STANDBY && election_peer_alive(e) &&
 			e->peer.last.role == BEAT_ROLE_ACTIVE;
@@ -206,15 +213,17 @@ static void instances(const struct election *e, const struct report_facts *f, us
 			 now - in->heard <= down && in->priority && f->other_checksum[i])
 			unheard_by_other(e, i, r);
 		if (expected && l->carrier && now - in->heard > down && now - e->role_since > down)
-			say(r, "%s is Active but its adverts of VRID %u are not heard on %s: check the "
-			       "switch and its VLANs",
+			say(r,
+				"%s is Active but its adverts of VRID %u are not heard on %s: "
+				"check the "
+				"switch and its VLANs",
 				peer_name(e), e->cfg.instances[i].vrid,
 				e->cfg.links[e->cfg.instances[i].link].name);
 	}
 }
 
-void report_conditions(const struct election *e, const struct report_facts *f, usec_t now,
-	struct report *r)
+void report_conditions(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *r)
 {
 	r->n = 0;
 	if (e->conflict)

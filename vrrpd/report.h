@@ -19,17 +19,17 @@ struct report {
 
 /* What the core does not know. */
 struct report_facts {
-	const char *sync_reason;           /* syncd's, when not in sync */
-	uint8_t free_vrid;                 /* 0: none */
+	const char *sync_reason;	       /* syncd's, when not in sync */
+	uint8_t free_vrid;		       /* 0: none */
 	const uint8_t (*foreign_mac)[MAC_LEN]; /* per instance */
 	const bool *other_checksum; /* per instance: heard in the form that we do not send */
 };
 
 /* Empty: ready. */
-void report_not_ready(const struct election *e, const struct report_facts *f, usec_t now,
-	struct report *ret);
-void report_conditions(const struct election *e, const struct report_facts *f, usec_t now,
-	struct report *ret);
+void report_not_ready(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *ret);
+void report_conditions(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *ret);
 /* "ok", or what is wrong; in terms of BEAT_HEALTH(). */
 const char *report_health(uint32_t health);
 

@@ -59,7 +59,8 @@ static void track(struct election_config *c, const struct config_strings *names)
 		c->links[link_index(c, names->v[i])].tracked = true;
 }
 
-/* --- the digest of what both nodes must agree on ------------------------------------------------- */
+/* --- the digest of what both nodes must agree on -------------------------------------------------
+ */
 static uint64_t hash(const void *p, size_t n)
 {
 	uint8_t full[32];
@@ -84,13 +85,13 @@ static uint64_t digest(const struct config *cfg)
 				int64_t interval;
 				uint32_t address;
 				uint8_t vrid, version, len, virtual_mac;
-			} row = { v->advert_interval, v->addresses.v[j].v4.s_addr, v->vrid,
-				v->version, v->addresses.v[j].len, v->virtual_mac };
+			} row = {v->advert_interval, v->addresses.v[j].v4.s_addr, v->vrid,
+				v->version, v->addresses.v[j].len, v->virtual_mac};
 
 			d += hash(&row, sizeof(row));
 		}
 	}
-	int64_t timers[2] = { cfg->cluster.heartbeat, cfg->cluster.dead_after };
+	int64_t timers[2] = {cfg->cluster.heartbeat, cfg->cluster.dead_after};
 
 	return d + hash(timers, sizeof(timers));
 }
@@ -150,8 +151,8 @@ void setup_instances(struct node *n, const struct config *cfg)
 		announce_init(&in->announce);
 		in->advert.vrid = v->vrid;
 		in->advert.interval = v->advert_interval;
-		in->advert.checksum = v->checksum == CONFIG_CHECKSUM_LEGACY ?
-					      VRRP_CHECKSUM_LEGACY : VRRP_CHECKSUM_RFC9568;
+		in->advert.checksum = v->checksum == CONFIG_CHECKSUM_LEGACY ? VRRP_CHECKSUM_LEGACY
+									    : VRRP_CHECKSUM_RFC9568;
 		for (size_t j = 0; j < v->addresses.n && j < VRRP_MAX_ADDRESSES; j++)
 			in->advert.addresses[in->advert.n_addresses++] = v->addresses.v[j].v4;
 		n->vrids[n->e.cfg.instances[i].link][v->vrid] = true;

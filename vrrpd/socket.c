@@ -17,8 +17,8 @@
 #define MAX_PER_WAKEUP 64
 #define MAX_DRAIN      4096
 
-static const uint8_t beat_group[MAC_LEN] = { 0x03, 0x47, 0x50, 0x56, 0x42, 0x01 };
-static const uint8_t vrrp_group[MAC_LEN] = { 0x01, 0x00, 0x5e, 0x00, 0x00, 0x12 };
+static const uint8_t beat_group[MAC_LEN] = {0x03, 0x47, 0x50, 0x56, 0x42, 0x01};
+static const uint8_t vrrp_group[MAC_LEN] = {0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};
 
 /* IPv4 protocol 112, first fragment or none: everything else the node forwards stays out. */
 static struct sock_filter vrrp_filter[] = {
@@ -44,12 +44,12 @@ void sockets_init(struct sockets *s, uv_loop_t *loop,
 		p->link = i;
 		for (int k = 0; k < SOCKET_KINDS; k++)
 			p->taps[k] = (struct socket_tap){
-				.port = p, .kind = (enum socket_kind)k, .fd = -1
-			};
+				.port = p, .kind = (enum socket_kind)k, .fd = -1};
 	}
 }
 
-/* --- receive ----------------------------------------------------------------------------------- */
+/* --- receive -----------------------------------------------------------------------------------
+ */
 /* False: nothing waits. */
 static bool receive(struct socket_tap *t, bool deliver)
 {
@@ -57,8 +57,8 @@ static bool receive(struct socket_tap *t, bool deliver)
 	struct sockaddr_ll from;
 	socklen_t from_len = sizeof(from);
 	struct sockets *s = t->port->all;
-	ssize_t n = recvfrom(t->fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from,
-		&from_len);
+	ssize_t n = recvfrom(
+		t->fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
 
 	if (n < 0)
 		return errno == ENETDOWN || errno == EINTR; /* the error is read; go on */
@@ -103,11 +103,12 @@ void sockets_drain(struct sockets *s)
 		}
 }
 
-/* --- open and close ---------------------------------------------------------------------------- */
+/* --- open and close ----------------------------------------------------------------------------
+ */
 static int join(int fd, unsigned ifindex, const uint8_t mac[MAC_LEN])
 {
-	struct packet_mreq m = { .mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_MULTICAST,
-		.mr_alen = MAC_LEN };
+	struct packet_mreq m = {
+		.mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_MULTICAST, .mr_alen = MAC_LEN};
 
 	memcpy(m.mr_address, mac, MAC_LEN);
 	return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &m, sizeof(m)) < 0 ? -errno : 0;
@@ -116,9 +117,10 @@ static int join(int fd, unsigned ifindex, const uint8_t mac[MAC_LEN])
 /* Protocol 0 until the filter is on: nothing is received before that. */
 static int setup(int fd, enum socket_kind kind, unsigned ifindex)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_ifindex = (int)ifindex,
-		.sll_protocol = htons(kind == SOCKET_BEAT ? BEAT_ETHERTYPE : ETH_P_IP) };
-	struct sock_fprog filter = { sizeof(vrrp_filter) / sizeof(vrrp_filter[0]), vrrp_filter };
+	struct sockaddr_ll sa = {.sll_family = AF_PACKET,
+		.sll_ifindex = (int)ifindex,
+		.sll_protocol = htons(kind == SOCKET_BEAT ? BEAT_ETHERTYPE : ETH_P_IP)};
+	struct sock_fprog filter = {sizeof(vrrp_filter) / sizeof(vrrp_filter[0]), vrrp_filter};
 	int r;
 
 	if (kind == SOCKET_VRRP &&
@@ -218,13 +220,14 @@ int sockets_link(struct sockets *s, size_t link, unsigned ifindex, const uint8_t
 	return r;
 }
 
-/* --- send -------------------------------------------------------------------------------------- */
+/* --- send --------------------------------------------------------------------------------------
+ */
 int sockets_send(struct sockets *s, size_t link, const uint8_t *frame, size_t n)
 {
 	const struct socket_port *p = &s->ports[link];
 	int fd = p->taps[SOCKET_BEAT].fd;
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)p->ifindex,
-		.sll_halen = MAC_LEN };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_ifindex = (int)p->ifindex, .sll_halen = MAC_LEN};
 
 	if (fd < 0)
 		return -ENETDOWN;

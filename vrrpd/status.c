@@ -29,7 +29,8 @@ static uint64_t ago(const struct fill *f, usec_t t, usec_t unit)
 	return t != USEC_NEVER && f->now > t ? (uint64_t)((f->now - t) / unit) : 0;
 }
 
-/* --- reports ----------------------------------------------------------------------------------- */
+/* --- reports -----------------------------------------------------------------------------------
+ */
 static size_t sentences(struct fill *f, const struct report *r, char ***ret)
 {
 	char **v = arena_array(f->a, r->n, sizeof(*v));
@@ -60,10 +61,10 @@ static void reports(struct fill *f, Gp__VrrpdStatus *s)
 	static uint8_t macs[ELECTION_MAX_INSTANCES][MAC_LEN];
 	static bool other[ELECTION_MAX_INSTANCES];
 	static struct report r;
-	struct report_facts facts = { .sync_reason = f->n->sync_reason,
+	struct report_facts facts = {.sync_reason = f->n->sync_reason,
 		.free_vrid = free_vrid(f->n),
 		.foreign_mac = (const uint8_t(*)[MAC_LEN])macs,
-		.other_checksum = other };
+		.other_checksum = other};
 
 	for (size_t i = 0; i < f->e->cfg.n_instances; i++) {
 		const struct node_instance *in = &f->n->instances[i];
@@ -78,18 +79,19 @@ static void reports(struct fill *f, Gp__VrrpdStatus *s)
 	s->n_conditions = sentences(f, &r, &s->conditions);
 }
 
-/* --- peer -------------------------------------------------------------------------------------- */
+/* --- peer --------------------------------------------------------------------------------------
+ */
 static const char *wire_role_str(enum beat_role r)
 {
-	static const char *const names[] = { "Initialize", "Standby", "Promoting", "Active",
-		"Resuming" };
+	static const char *const names[] = {
+		"Initialize", "Standby", "Promoting", "Active", "Resuming"};
 
 	return (unsigned)r < sizeof(names) / sizeof(names[0]) ? names[r] : "?";
 }
 
 static void path(struct fill *f, Gp__VrrpdPeer *p, size_t link, enum report_path kind)
 {
-	static const char *const names[] = { "heartbeat", "advert", "solicit" };
+	static const char *const names[] = {"heartbeat", "advert", "solicit"};
 	Gp__VrrpdPath *out = arena_alloc(f->a, sizeof(*out));
 
 	if (!out)
@@ -98,8 +100,9 @@ static void path(struct fill *f, Gp__VrrpdPeer *p, size_t link, enum report_path
 	out->interface = copy(f, f->e->cfg.links[link].name);
 	out->kind = copy(f, names[kind]);
 	out->alive = report_path_alive(f->e, link, kind, f->now);
-	out->last_heard_us = report_path_heard(f->e, link, kind) ?
-				     ago(f, report_path_heard(f->e, link, kind), 1) : 0;
+	out->last_heard_us = report_path_heard(f->e, link, kind)
+				     ? ago(f, report_path_heard(f->e, link, kind), 1)
+				     : 0;
 	p->paths[p->n_paths++] = out;
 }
 
@@ -129,7 +132,8 @@ static void peer(struct fill *f, Gp__VrrpdStatus *s)
 	s->peer = p;
 }
 
-/* --- instances, tracks, transitions ------------------------------------------------------------ */
+/* --- instances, tracks, transitions ------------------------------------------------------------
+ */
 static const char *instance_state(const struct election *e, size_t i)
 {
 	if (e->role == ELECTION_INIT || !e->links[e->cfg.instances[i].link].carrier)
@@ -169,8 +173,8 @@ static void instances(struct fill *f, Gp__VrrpdStatus *s)
 		out->n_virtual_addresses = addresses(f, &in->advert, &out->virtual_addresses);
 		out->adverts_sent = in->sent;
 		out->adverts_received = in->received;
-		out->active_down_interval_us = (uint64_t)election_down_us(c->priority,
-			f->e->instances[i].active_interval);
+		out->active_down_interval_us =
+			(uint64_t)election_down_us(c->priority, f->e->instances[i].active_interval);
 		s->instances[s->n_instances++] = out;
 	}
 }
@@ -196,8 +200,8 @@ static void tracks(struct fill *f, Gp__VrrpdStatus *s)
 }
 
 /* From the first sign on; a stage that was not reached, or reached before, is left out. */
-static void stage(const struct election_transition *t, usec_t at, protobuf_c_boolean *has,
-	uint64_t *us)
+static void stage(
+	const struct election_transition *t, usec_t at, protobuf_c_boolean *has, uint64_t *us)
 {
 	*has = at != USEC_NEVER && at >= t->sign;
 	*us = *has ? (uint64_t)(at - t->sign) : 0;
@@ -243,9 +247,10 @@ static void transitions(struct fill *f, Gp__VrrpdStatus *s)
 	}
 }
 
-/* --- counters ---------------------------------------------------------------------------------- */
-static void counter(struct fill *f, Gp__Status *st, const char *prefix, const char *name,
-	uint64_t value)
+/* --- counters ----------------------------------------------------------------------------------
+ */
+static void counter(
+	struct fill *f, Gp__Status *st, const char *prefix, const char *name, uint64_t value)
 {
 	char full[64];
 	Gp__Counter *c = arena_alloc(f->a, sizeof(*c));
@@ -288,7 +293,7 @@ static void counters(struct fill *f, Gp__Status *st)
 
 void status_fill(struct node *n, Gp__Status *st, struct arena *scratch)
 {
-	struct fill f = { .n = n, .e = &n->e, .a = scratch, .now = clock_now_us() };
+	struct fill f = {.n = n, .e = &n->e, .a = scratch, .now = clock_now_us()};
 	const struct election *e = &n->e;
 	Gp__VrrpdStatus *s = arena_alloc(scratch, sizeof(*s));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two election cores on a virtual clock, for test_election.c: links with a delay that can be cut per
- * path, a netcfgd that keeps leases, a syncd that answers at once. Deterministic.
+ * Two election cores on a virtual clock, for test_election.c: links with a delay that can be cut
+ * per path, a netcfgd that keeps leases, a syncd that answers at once. Deterministic.
  */
 #ifndef GATEPAIR_TESTS_PAIR_H
 #define GATEPAIR_TESTS_PAIR_H
@@ -16,7 +16,7 @@
 #define PAIR_IPC     100 /* us, each way */
 #define PAIR_LAN     0
 #define PAIR_WAN     1
-#define PAIR_HA      2
+#define PAIR_HA	     2
 #define PAIR_LINKS   3
 #define PAIR_PENDING 8192
 
@@ -60,7 +60,7 @@ static inline void pair_post(struct pair *p, int to, usec_t delay, bool network,
 
 	if (p->n_q > PAIR_PENDING)
 		abort();
-	*m = (struct pair_msg){ .at = p->now + delay, .to = to, .network = network, .ev = *ev };
+	*m = (struct pair_msg){.at = p->now + delay, .to = to, .network = network, .ev = *ev};
 	if (frame)
 		m->frame = *frame;
 }
@@ -68,8 +68,8 @@ static inline void pair_post(struct pair *p, int to, usec_t delay, bool network,
 static inline void pair_lease(struct pair *p, int i, const struct election_action *a)
 {
 	struct pair_node *n = &p->n[i];
-	struct election_event ev = { .kind = ELECTION_EV_LEASE,
-		.lease = { .cookie = a->lease.cookie, .verb = a->lease.verb } };
+	struct election_event ev = {.kind = ELECTION_EV_LEASE,
+		.lease = {.cookie = a->lease.cookie, .verb = a->lease.verb}};
 	enum election_lease_result *r = &ev.lease.result;
 
 	switch (a->lease.verb) {
@@ -115,7 +115,7 @@ static inline bool pair_cut(const struct pair *p, size_t link)
 
 static inline void pair_frame(struct pair *p, int i, const struct election_action *a)
 {
-	struct election_event ev = { .kind = ELECTION_EV_BEAT, .beat = { .link = a->beat.link } };
+	struct election_event ev = {.kind = ELECTION_EV_BEAT, .beat = {.link = a->beat.link}};
 	struct beat b;
 
 	if (pair_cut(p, a->beat.link) || !p->n[1 - i].has_key)
@@ -129,10 +129,11 @@ static inline void pair_advert(struct pair *p, int i, const struct election_acti
 {
 	const struct election *e = &p->n[i].e;
 	size_t link = e->cfg.instances[a->advert.instance].link;
-	struct election_event ev = { .kind = ELECTION_EV_ADVERT,
-		.advert = { .instance = a->advert.instance, .source = e->links[link].address,
+	struct election_event ev = {.kind = ELECTION_EV_ADVERT,
+		.advert = {.instance = a->advert.instance,
+			.source = e->links[link].address,
 			.priority = a->advert.priority,
-			.interval = e->cfg.instances[a->advert.instance].advert_interval } };
+			.interval = e->cfg.instances[a->advert.instance].advert_interval}};
 
 	p->n[i].adverts_zero += a->advert.priority == 0;
 	if (!pair_cut(p, link))
@@ -152,7 +153,7 @@ static inline void pair_drain(struct pair *p, int i)
 static inline void pair_act(struct pair *p, int i, const struct election_action *a)
 {
 	struct pair_node *n = &p->n[i];
-	struct election_event ev = { 0 };
+	struct election_event ev = {0};
 
 	switch (a->kind) {
 	case ELECTION_DO_BEAT:
@@ -268,35 +269,38 @@ static inline void pair_run(struct pair *p, usec_t duration)
 			if (n->held && p->now >= n->lease_end)
 				n->held = false;
 			if (n->running && !n->frozen && p->now >= n->deadline)
-				pair_event(p, i, &(struct election_event){ .kind = ELECTION_EV_TICK });
+				pair_event(
+					p, i, &(struct election_event){.kind = ELECTION_EV_TICK});
 		}
 	}
 }
 
 static inline void pair_simple(struct pair *p, int i, enum election_event_kind kind, bool up)
 {
-	pair_event(p, i, &(struct election_event){ .kind = kind, .channel = { .up = up } });
+	pair_event(p, i, &(struct election_event){.kind = kind, .channel = {.up = up}});
 }
 
 static inline void pair_sync(struct pair *p, int i, bool in_sync)
 {
 	p->n[i].in_sync = in_sync;
-	pair_event(p, i, &(struct election_event){ .kind = ELECTION_EV_SYNC,
-		.sync = { .connected = true, .in_sync = in_sync, .sessions = 1000 } });
+	pair_event(p, i,
+		&(struct election_event){.kind = ELECTION_EV_SYNC,
+			.sync = {.connected = true, .in_sync = in_sync, .sessions = 1000}});
 }
 
 static inline void pair_carrier(struct pair *p, int i, size_t link, bool carrier)
 {
-	struct in_addr a = { .s_addr = htonl(0x0a000000U + (unsigned)link * 256U + 2U +
-					     (unsigned)i) };
+	struct in_addr a = {
+		.s_addr = htonl(0x0a000000U + (unsigned)link * 256U + 2U + (unsigned)i)};
 
-	pair_event(p, i, &(struct election_event){ .kind = ELECTION_EV_LINK,
-		.link = { .link = link, .carrier = carrier, .address = a } });
+	pair_event(p, i,
+		&(struct election_event){.kind = ELECTION_EV_LINK,
+			.link = {.link = link, .carrier = carrier, .address = a}});
 }
 
 static inline void pair_config(struct election_config *c, int i)
 {
-	static const char *const names[PAIR_LINKS] = { "lan", "wan", "ha" };
+	static const char *const names[PAIR_LINKS] = {"lan", "wan", "ha"};
 
 	memset(c, 0, sizeof(*c));
 	memcpy(c->node, i ? "gw-02" : "gw-01", 6);
@@ -315,8 +319,8 @@ static inline void pair_config(struct election_config *c, int i)
 	}
 	c->n_instances = 2;
 	for (size_t k = 0; k < 2; k++)
-		c->instances[k] = (struct election_instance_config){ .vrid = (uint8_t)(10 + k),
-			.advert_interval = USEC_PER_SEC, .link = k };
+		c->instances[k] = (struct election_instance_config){
+			.vrid = (uint8_t)(10 + k), .advert_interval = USEC_PER_SEC, .link = k};
 }
 
 /* The process starts; netcfgd, syncd and links are there at once. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Frames between the nodes: round trip, authentication, the replay guard, the announcement schedule.
+ * Frames between the nodes: round trip, authentication, the replay guard, the announcement
+ * schedule.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,13 +19,22 @@ static struct beat_key key, other;
 
 static struct beat sample(void)
 {
-	return (struct beat){ .kind = BEAT_KIND_ANSWER, .role = BEAT_ROLE_ACTIVE,
-		.flags = BEAT_FLAG_ABLE | BEAT_FLAG_GRANT, .session = 11, .echo = 22,
-		.sequence = 33, .term = 44, .granted_term = 45,
-		.health = BEAT_HEALTH(2, BEAT_ILL_LINK), .address = { 0x0200000a },
-		.ha_address = { 0x014da9fe }, .advert_interval_us = 1000000,
-		.heartbeat_us = 10000, .digest = UINT64_C(0x0123456789abcdef), .priority = 150,
-		.node = "gw-01" };
+	return (struct beat){.kind = BEAT_KIND_ANSWER,
+		.role = BEAT_ROLE_ACTIVE,
+		.flags = BEAT_FLAG_ABLE | BEAT_FLAG_GRANT,
+		.session = 11,
+		.echo = 22,
+		.sequence = 33,
+		.term = 44,
+		.granted_term = 45,
+		.health = BEAT_HEALTH(2, BEAT_ILL_LINK),
+		.address = {0x0200000a},
+		.ha_address = {0x014da9fe},
+		.advert_interval_us = 1000000,
+		.heartbeat_us = 10000,
+		.digest = UINT64_C(0x0123456789abcdef),
+		.priority = 150,
+		.node = "gw-01"};
 }
 
 static size_t make(const struct beat *b, uint8_t *buf)
@@ -67,7 +77,7 @@ static void round_trip(void **state)
 static void padding_is_ignored(void **state)
 {
 	struct beat b = sample(), c;
-	uint8_t buf[BEAT_MAX + 10] = { 0 };
+	uint8_t buf[BEAT_MAX + 10] = {0};
 	size_t n = make(&b, buf);
 
 	(void)state;
@@ -96,7 +106,7 @@ static void fields_out_of_range(void **state)
 {
 	(void)state;
 	for (int k = 0; k < 9; k++) {
-		struct beat b = sample(), c = { .term = 99 };
+		struct beat b = sample(), c = {.term = 99};
 		uint8_t buf[BEAT_MAX];
 
 		if (k == 0)
@@ -144,7 +154,7 @@ static void random_bytes(void **state)
 
 static enum beat_reason check(struct beat_guard *g, uint64_t session, uint64_t echo, uint64_t seq)
 {
-	struct beat b = { .session = session, .echo = echo, .sequence = seq };
+	struct beat b = {.session = session, .echo = echo, .sequence = seq};
 
 	return beat_guard_check(g, &b);
 }
@@ -227,7 +237,7 @@ int main(void)
 		cmocka_unit_test(window_forgets_nothing_inside),
 		cmocka_unit_test(announcements),
 	};
-	static const uint8_t secrets[2][BEAT_KEY_LEN] = { "one", "two" };
+	static const uint8_t secrets[2][BEAT_KEY_LEN] = {"one", "two"};
 
 	if (beat_key_set(&key, secrets[0]) < 0 || beat_key_set(&other, secrets[1]) < 0)
 		return 1;

@@ -61,7 +61,7 @@ static usec_t until_held(int i, usec_t limit)
 static void command(int i, enum election_event_kind kind)
 {
 	pair->n[i].answer = 1;
-	pair_event(pair, i, &(struct election_event){ .kind = kind });
+	pair_event(pair, i, &(struct election_event){.kind = kind});
 }
 
 static void both_start_together(void **state)
@@ -463,16 +463,18 @@ static void ill_daemon_yields(void **state)
 {
 	(void)state;
 	boot_both();
-	pair_event(pair, 0, &(struct election_event){ .kind = ELECTION_EV_DAEMON,
-		.daemon = { .daemon = ELECTION_DAEMON_NETCFGD, .healthy = false } });
+	pair_event(pair, 0,
+		&(struct election_event){.kind = ELECTION_EV_DAEMON,
+			.daemon = {.daemon = ELECTION_DAEMON_NETCFGD, .healthy = false}});
 	pair_run(pair, 50 * MS);
 	assert_int_equal(role(1), ELECTION_ACTIVE);
 }
 
-/* --- heartbeats off, and routers known by adverts only ------------------------------------------- */
+/* --- heartbeats off, and routers known by adverts only -------------------------------------------
+ */
 static void heartbeats_off_takes_three_adverts(void **state)
 {
-	static const usec_t intervals[] = { 10 * MS, 100 * MS, SEC };
+	static const usec_t intervals[] = {10 * MS, 100 * MS, SEC};
 
 	for (size_t k = 0; k < 3; k++) {
 		usec_t a = intervals[k];
@@ -528,8 +530,8 @@ static void plain_resignation_is_quick(void **state)
 
 static void advert(int i, size_t instance, const char *from, uint8_t priority)
 {
-	struct election_event ev = { .kind = ELECTION_EV_ADVERT,
-		.advert = { .instance = instance, .priority = priority, .interval = SEC } };
+	struct election_event ev = {.kind = ELECTION_EV_ADVERT,
+		.advert = {.instance = instance, .priority = priority, .interval = SEC}};
 
 	inet_pton(AF_INET, from, &ev.advert.source);
 	pair_event(pair, i, &ev);
@@ -599,8 +601,8 @@ static void largest_configuration_fits(void **state)
 	}
 	c->n_instances = ELECTION_MAX_INSTANCES;
 	for (size_t i = 0; i < c->n_instances; i++)
-		c->instances[i] = (struct election_instance_config){ .vrid = (uint8_t)(i + 1),
-			.advert_interval = SEC, .link = i + 1 };
+		c->instances[i] = (struct election_instance_config){
+			.vrid = (uint8_t)(i + 1), .advert_interval = SEC, .link = i + 1};
 	memset(pair->cut, true, sizeof(pair->cut));
 	election_init(&pair->n[0].e, c, pair->now);
 	pair->n[0].running = true;
@@ -613,7 +615,7 @@ static void largest_configuration_fits(void **state)
 	while (pair->now < end) {
 		pair->now += 10 * MS;
 		pair_deliver(pair);
-		pair_event(pair, 0, &(struct election_event){ .kind = ELECTION_EV_TICK });
+		pair_event(pair, 0, &(struct election_event){.kind = ELECTION_EV_TICK});
 		assert_int_equal(pair->n[0].out.dropped, 0);
 	}
 	assert_int_equal(role(0), ELECTION_ACTIVE);
@@ -641,7 +643,8 @@ static void random_faults_converge(void **state)
 		teardown(state);
 		setup(state);
 		for (int i = 0; i < 2; i++)
-			cfg[i].preempt = seed & 1 ? ELECTION_PREEMPT_NEVER : ELECTION_PREEMPT_SYNCED;
+			cfg[i].preempt =
+				seed & 1 ? ELECTION_PREEMPT_NEVER : ELECTION_PREEMPT_SYNCED;
 		boot_both();
 		for (int k = 0; k < 60; k++) {
 			r = r * 1664525U + 1013904223U;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VRRP adverts and gratuitous ARP: vectors, round trip, every receive check in its order, mutations.
+ * VRRP adverts and gratuitous ARP: vectors, round trip, every receive check in its order,
+ * mutations.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +19,11 @@ static bool vrids[256];
 
 static struct vrrp_advert sample(enum vrrp_checksum form)
 {
-	struct vrrp_advert a = { .vrid = 10, .priority = 150, .interval = USEC_PER_SEC,
-		.checksum = form, .n_addresses = 2 };
+	struct vrrp_advert a = {.vrid = 10,
+		.priority = 150,
+		.interval = USEC_PER_SEC,
+		.checksum = form,
+		.n_addresses = 2};
 
 	inet_pton(AF_INET, "10.0.0.2", &a.source);
 	inet_pton(AF_INET, "10.0.0.1", &a.addresses[0]);
@@ -69,10 +73,56 @@ static void vector(void **state)
 {
 	/* by hand from RFC 9568 sections 5.1 and 5.2 */
 	static const uint8_t want[] = {
-		0x01, 0x00, 0x5e, 0x00, 0x00, 0x12, 0x00, 0x00, 0x5e, 0x00, 0x01, 0x0a, 0x08, 0x00,
-		0x45, 0xc0, 0x00, 0x24, 0x00, 0x00, 0x40, 0x00, 0xff, 0x70, 0x90, 0x95,
-		10, 0, 0, 2, 224, 0, 0, 18,
-		0x31, 0x0a, 0x96, 0x02, 0x00, 0x64, 0x24, 0x2a, 10, 0, 0, 1, 10, 0, 0, 100,
+		0x01,
+		0x00,
+		0x5e,
+		0x00,
+		0x00,
+		0x12,
+		0x00,
+		0x00,
+		0x5e,
+		0x00,
+		0x01,
+		0x0a,
+		0x08,
+		0x00,
+		0x45,
+		0xc0,
+		0x00,
+		0x24,
+		0x00,
+		0x00,
+		0x40,
+		0x00,
+		0xff,
+		0x70,
+		0x90,
+		0x95,
+		10,
+		0,
+		0,
+		2,
+		224,
+		0,
+		0,
+		18,
+		0x31,
+		0x0a,
+		0x96,
+		0x02,
+		0x00,
+		0x64,
+		0x24,
+		0x2a,
+		10,
+		0,
+		0,
+		1,
+		10,
+		0,
+		0,
+		100,
 	};
 	struct vrrp_advert a = sample(VRRP_CHECKSUM_RFC9568);
 	uint8_t frame[VRRP_FRAME_MAX];
@@ -108,7 +158,7 @@ static void round_trip(void **state)
 static void ethernet_padding_is_no_error(void **state)
 {
 	struct vrrp_advert a = sample(VRRP_CHECKSUM_RFC9568), b;
-	uint8_t frame[VRRP_FRAME_MAX] = { 0 };
+	uint8_t frame[VRRP_FRAME_MAX] = {0};
 
 	(void)state;
 	a.n_addresses = 1;
@@ -126,19 +176,27 @@ struct change {
 static void checks(void **state)
 {
 	static const struct change changes[] = {
-		{ 14, 0x65, VRRP_BAD_IP },        { 14, 0x44, VRRP_BAD_IP },
-		{ 17, 0x50, VRRP_BAD_IP },        { 20, 0x20, VRRP_BAD_IP },
-		{ 21, 0x01, VRRP_BAD_IP },        { 23, 17, VRRP_BAD_IP },
-		{ 33, 19, VRRP_BAD_IP },          { 22, 254, VRRP_BAD_TTL },
-		{ 22, 1, VRRP_BAD_TTL },          { 34, 0x21, VRRP_BAD_VERSION },
-		{ 34, 0x32, VRRP_BAD_TYPE },      { 37, 1, VRRP_BAD_LENGTH },
-		{ 37, 3, VRRP_BAD_LENGTH },       { 37, 0, VRRP_BAD_LENGTH },
-		{ 35, 11, VRRP_UNKNOWN_VRID },    { 35, 0, VRRP_UNKNOWN_VRID },
-		{ 39, 0, VRRP_BAD_INTERVAL },
+		{14, 0x65, VRRP_BAD_IP},
+		{14, 0x44, VRRP_BAD_IP},
+		{17, 0x50, VRRP_BAD_IP},
+		{20, 0x20, VRRP_BAD_IP},
+		{21, 0x01, VRRP_BAD_IP},
+		{23, 17, VRRP_BAD_IP},
+		{33, 19, VRRP_BAD_IP},
+		{22, 254, VRRP_BAD_TTL},
+		{22, 1, VRRP_BAD_TTL},
+		{34, 0x21, VRRP_BAD_VERSION},
+		{34, 0x32, VRRP_BAD_TYPE},
+		{37, 1, VRRP_BAD_LENGTH},
+		{37, 3, VRRP_BAD_LENGTH},
+		{37, 0, VRRP_BAD_LENGTH},
+		{35, 11, VRRP_UNKNOWN_VRID},
+		{35, 0, VRRP_UNKNOWN_VRID},
+		{39, 0, VRRP_BAD_INTERVAL},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		struct vrrp_advert a = sample(VRRP_CHECKSUM_RFC9568), b = { .vrid = 77 };
+		struct vrrp_advert a = sample(VRRP_CHECKSUM_RFC9568), b = {.vrid = 77};
 		uint8_t frame[VRRP_FRAME_MAX];
 		size_t n = make(frame, &a);
 
@@ -214,7 +272,7 @@ static void hostile(void **state)
 static void too_small_a_buffer(void **state)
 {
 	struct vrrp_advert a = sample(VRRP_CHECKSUM_RFC9568);
-	uint8_t frame[VRRP_FRAME_MAX], mac[MAC_LEN] = { 0 };
+	uint8_t frame[VRRP_FRAME_MAX], mac[MAC_LEN] = {0};
 
 	(void)state;
 	for (size_t n = 0; n < 50; n++)
@@ -224,9 +282,48 @@ static void too_small_a_buffer(void **state)
 static void gratuitous_arp(void **state)
 {
 	static const uint8_t want[ARP_FRAME_LEN] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x5e, 0x00, 0x01, 0x0a, 0x08, 0x06,
-		0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01, 0x00, 0x00, 0x5e, 0x00, 0x01, 0x0a,
-		10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1,
+		0xff,
+		0xff,
+		0xff,
+		0xff,
+		0xff,
+		0xff,
+		0x00,
+		0x00,
+		0x5e,
+		0x00,
+		0x01,
+		0x0a,
+		0x08,
+		0x06,
+		0x00,
+		0x01,
+		0x08,
+		0x00,
+		0x06,
+		0x04,
+		0x00,
+		0x01,
+		0x00,
+		0x00,
+		0x5e,
+		0x00,
+		0x01,
+		0x0a,
+		10,
+		0,
+		0,
+		1,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		10,
+		0,
+		0,
+		1,
 	};
 	uint8_t mac[MAC_LEN], frame[ARP_FRAME_LEN];
 	struct in_addr a;
