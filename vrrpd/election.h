@@ -28,7 +28,6 @@
 #define ELECTION_MAX_ACTIONS   2048
 #define ELECTION_TRANSITIONS   16
 #define ELECTION_TEXT	       200
-#define ELECTION_NO_LINK       SIZE_MAX
 
 /* After RFC 9568; Standby is the node's word for Backup. */
 enum election_role {

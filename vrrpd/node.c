@@ -375,6 +375,8 @@ void node_configure(struct node *n, const struct config *cfg)
 
 	setup_election(cfg, &c);
 	n->cfg = cfg;
+	if (cfg->cluster.track_pings.n)
+		log_warn("track-ping is not supported: only interfaces are tracked");
 	if (n->running) {
 		reconfigure(n, &c);
 	} else {
