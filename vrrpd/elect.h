@@ -90,7 +90,7 @@ elect_fn elect_init_lease, elect_init_lease_channel, elect_init_beat;
 elect_fn elect_standby_beat, elect_standby_advert, elect_standby_link, elect_standby_lease_channel,
 	elect_standby_sync_channel, elect_standby_lease;
 elect_fn elect_promoting_beat, elect_promoting_advert, elect_promoting_done, elect_promoting_lease,
-	elect_promoting_lease_channel, elect_promoting_stop;
+	elect_promoting_lease_channel, elect_promoting_sync_channel, elect_promoting_stop;
 elect_fn elect_idle_stop, elect_idle_switchover;
 
 /* elect_active.c */

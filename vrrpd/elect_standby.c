@@ -386,6 +386,15 @@ void elect_promoting_lease_channel(struct elect *x, const struct election_event 
 		fail_promotion(x, "netcfgd went away");
 }
 
+/* A syncd that comes back in the middle has to be told, though it may be too late to wait for it. A
+ * request that was under way when it went runs into its limit. */
+void elect_promoting_sync_channel(struct elect *x, const struct election_event *ev)
+{
+	(void)ev;
+	if (x->e->sync_up)
+		x->e->promote_cookie = elect_promote(x, x->e->term, x->e->promote_handover);
+}
+
 /* The peer lives after all, or claims the role as well. */
 void elect_promoting_beat(struct elect *x, const struct election_event *ev)
 {

@@ -60,8 +60,7 @@ static elect_fn *const table[ELECTION_ROLES][ELECTION_EVENTS] = {
 			[ELECTION_EV_KEY] = nothing,
 			[ELECTION_EV_LEASE_CHANNEL] = elect_promoting_lease_channel,
 			[ELECTION_EV_LEASE] = elect_promoting_lease,
-			[ELECTION_EV_SYNC_CHANNEL] =
-				nothing, /* an unanswered request runs into its limit */
+			[ELECTION_EV_SYNC_CHANNEL] = elect_promoting_sync_channel,
 			[ELECTION_EV_SYNC] = nothing,
 			[ELECTION_EV_PROMOTED] = elect_promoting_done,
 			[ELECTION_EV_FLUSHED] = nothing,
