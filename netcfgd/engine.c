@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "netcfgd/firewall.h"
 
 #define ROUNDS_MAX 32
 #define REPAIR_GAP (5 * USEC_PER_MS) /* between repairs: two daemons may fight over a setting */
@@ -372,6 +373,19 @@ static int first_look(struct engine *e)
 	return rc;
 }
 
+/* Not among the operations: it is this process's own, and changes nothing for anybody. */
+static void hold_tracking(struct engine *e)
+{
+	char text[APPLY_TEXT_MAX] = "";
+	int rc = nft_hold(&e->nft, text, sizeof(text));
+
+	if (rc)
+		log_warn("firewall: table inet %s cannot be written: %s %s; deleting the policy by "
+			 "hand "
+			 "will interrupt sessions",
+			FIREWALL_HOLD, strerror(-rc), text);
+}
+
 static void adopt(struct engine *e, usec_t now)
 {
 	struct lease_event ev = {.kind = LEASE_EV_ADOPT};
@@ -404,6 +418,8 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	if (!old)
 		adopt(e, now);
 	settle_all(e, now);
+	if (!old)
+		hold_tracking(e);
 	e->operations += sysctl_restore(&e->sysctl, d);
 	desired_free(old);
 	e->links_changed = true;

@@ -83,7 +83,7 @@ static void batch_begin(struct fw_batch *b, uint32_t seq)
 {
 	char *p;
 
-	*b = (struct fw_batch){.seq = seq, .next = seq};
+	*b = (struct fw_batch){.table = FIREWALL_TABLE, .seq = seq, .next = seq};
 	p = room(b);
 	if (p)
 		message_done(b, nftnl_batch_begin(p, b->next++));
@@ -125,10 +125,12 @@ static void table(struct fw_batch *b, uint16_t type, uint16_t flags, uint64_t ha
 	struct nftnl_table *t = nftnl_table_alloc();
 	struct nlmsghdr *nlh = message(b, type, flags);
 
-	if (!t || !nlh || nftnl_table_set_str(t, NFTNL_TABLE_NAME, FIREWALL_TABLE) < 0 ||
+	if (!t || !nlh || nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table) < 0 ||
 		(hash && nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, &hash, sizeof(hash)) < 0)) {
 		b->bad = true;
 	} else {
+		if (strcmp(b->table, FIREWALL_HOLD) == 0)
+			nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, NFT_TABLE_F_OWNER);
 		nftnl_table_nlmsg_build_payload(nlh, t);
 		message_done(b, nlh);
 	}
@@ -229,7 +231,7 @@ static void chain(struct fw_batch *b, const char *name, const char *type, uint32
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	struct nlmsghdr *nlh = message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 
-	if (!c || !nlh || nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, FIREWALL_TABLE) < 0 ||
+	if (!c || !nlh || nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table) < 0 ||
 		nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 ||
 		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type) < 0) {
 		b->bad = true;
@@ -545,6 +547,25 @@ int firewall_build_gate(bool open, uint32_t seq, struct fw_batch *ret)
 		gate_open(&b);
 	else
 		gate_close(&b);
+	rc = batch_end(&b, b.bad ? NULL : last_message(&b));
+	if (!rc)
+		*ret = b;
+	return rc;
+}
+
+int firewall_build_hold(uint32_t seq, struct fw_batch *ret)
+{
+	struct fw_batch b;
+	struct rule r;
+	int rc;
+
+	batch_begin(&b, seq);
+	b.table = FIREWALL_HOLD;
+	table(&b, NFT_MSG_NEWTABLE, NLM_F_CREATE, 0);
+	chain(&b, "hold", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC + 1, NF_ACCEPT);
+	rule_begin(&r, FIREWALL_HOLD, "hold");
+	rule_ct_state(&r, CT_NEW);
+	rule_end(&b, &r);
 	rc = batch_end(&b, b.bad ? NULL : last_message(&b));
 	if (!rc)
 		*ret = b;

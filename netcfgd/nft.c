@@ -250,6 +250,18 @@ static int send_batch(struct nft *n, struct fw_batch *b, char *text, size_t text
 	return rc;
 }
 
+int nft_hold(struct nft *n, char *text, size_t text_size)
+{
+	bool stale = n->fw->stale;
+	struct fw_batch b;
+	int rc = firewall_build_hold(n->request.seq, &b);
+
+	if (!rc)
+		rc = send_batch(n, &b, text, text_size);
+	n->fw->stale = stale;
+	return rc;
+}
+
 int nft_write(struct nft *n, const struct desired *d, bool open, char *text, size_t text_size)
 {
 	struct fw_batch b;

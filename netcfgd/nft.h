@@ -27,6 +27,8 @@ bool nft_drain(struct nft *n);
 /* Writes; *fw says afterwards what the kernel has. `text` takes the kernel's words on failure. */
 int nft_write(struct nft *n, const struct desired *d, bool open, char *text, size_t text_size)
 	__attribute__((warn_unused_result));
+/* Once: see firewall_build_hold(). */
+int nft_hold(struct nft *n, char *text, size_t text_size) __attribute__((warn_unused_result));
 int nft_gate(struct nft *n, bool open, char *text, size_t text_size)
 	__attribute__((warn_unused_result));
 

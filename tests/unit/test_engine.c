@@ -322,6 +322,7 @@ static void test_repairs(void **state)
 		"ip link del vr10.ge2",
 		"ip addr add 10.0.0.100/24 dev ge2",
 		"nft delete table inet gatepair",
+		"nft flush ruleset",
 		"nft flush chain inet gatepair forward",
 		"nft add rule inet gatepair forward accept",
 		"nft flush set inet gatepair gate",
@@ -345,6 +346,8 @@ static void test_repairs(void **state)
 	print_message("%zu kinds of damage, each put back within %lld µs\n",
 		sizeof(damages) / sizeof(damages[0]), (long long)worst);
 	assert_true(worst < 50 * MS);
+	/* A stranger cannot take connection tracking away. */
+	must("nft list table inet gatepair-hold");
 	/* Nothing of a stranger's is touched. */
 	must("ip addr add 172.16.0.1/24 dev ge2");
 	must("ip route add 172.17.0.0/16 via 172.16.0.9");

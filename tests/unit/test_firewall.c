@@ -130,6 +130,16 @@ static void test_gate(void **state)
 	}
 }
 
+static void test_hold(void **state)
+{
+	struct fw_batch b;
+
+	(void)state;
+	assert_int_equal(firewall_build_hold(7, &b), 0);
+	assert_int_equal(walk(&b).chains, 1);
+	fw_batch_free(&b);
+}
+
 static void test_digest(void **state)
 {
 	struct desired *a = desired_for(4), *b = desired_for(4), *c = desired_for(5);
@@ -167,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_table),
 		cmocka_unit_test(test_gate),
+		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_largest),
 	};
