@@ -13,15 +13,10 @@
 
 #include "common/log.h"
 #include "common/timer.h"
+#include "syncd/filter.h"
 
 /* A promotion takes in what the link delivered; usually there is next to nothing. */
 #define PROMOTE_DRAIN (10 * USEC_PER_MS)
-#define MAX_LEARNED   64
-
-struct learned {
-	char ifname[IFNAMSIZ];
-	struct config_prefix addr;
-};
 
 struct engine {
 	uv_loop_t *loop;
@@ -35,11 +30,7 @@ struct engine {
 	const struct frame *frame; /* the batch that is being decided about */
 	void (*closed)(void *owner);
 
-	struct flow_filter filter;
-	struct config_prefix *own, *excluded; /* what the filter points to */
-	size_t n_configured;		      /* of `own`; learned addresses follow */
-	struct learned learned[MAX_LEARNED];
-	size_t n_learned;
+	struct filter filter;
 
 	/* Of the link in use, to tell whether a new configuration changes it. */
 	struct config_sync sync;
@@ -339,61 +330,6 @@ static const struct sink_ops sink_ops = {
 /* --- configuration ------------------------------------------------------------------------------
  */
 
-static size_t count_own(const struct config *cfg)
-{
-	size_t n = 2; /* the HA addresses */
-
-	for (size_t i = 0; i < cfg->n_interfaces; i++)
-		n += cfg->interfaces[i].addresses.n;
-	return n;
-}
-
-static struct config_prefix whole(struct config_prefix p)
-{
-	p.len = p.family == AF_INET6 ? 128 : 32;
-	return p;
-}
-
-static void refilter(struct engine *e)
-{
-	for (size_t i = 0; i < e->n_learned; i++)
-		e->own[e->n_configured + i] = e->learned[i].addr;
-	e->filter.own = e->own;
-	e->filter.n_own = e->n_configured + e->n_learned;
-}
-
-static int configure_filter(struct engine *e, const struct config *cfg)
-{
-	struct config_prefix *own, *excluded;
-	size_t n = 0;
-
-	own = calloc(count_own(cfg) + MAX_LEARNED, sizeof(*own));
-	excluded = calloc(cfg->sync.excludes.n + 1, sizeof(*excluded));
-	if (own == NULL || excluded == NULL) {
-		free(own);
-		free(excluded);
-		return -ENOMEM;
-	}
-	if (cfg->sync.present) {
-		own[n++] = whole(cfg->sync.local);
-		own[n++] = whole(cfg->sync.peer);
-	}
-	for (size_t i = 0; i < cfg->n_interfaces; i++)
-		for (size_t j = 0; j < cfg->interfaces[i].addresses.n; j++)
-			own[n++] = whole(cfg->interfaces[i].addresses.v[j]);
-	for (size_t i = 0; i < cfg->sync.excludes.n; i++)
-		excluded[i] = cfg->sync.excludes.v[i];
-	free(e->own);
-	free(e->excluded);
-	e->own = own;
-	e->excluded = excluded;
-	e->n_configured = n;
-	e->filter.excluded = excluded;
-	e->filter.n_excluded = cfg->sync.excludes.n;
-	refilter(e);
-	return 0;
-}
-
 static bool same_link(const struct engine *e, const struct config *cfg)
 {
 	const struct config_sync *a = &e->sync, *b = &cfg->sync;
@@ -470,24 +406,14 @@ int engine_check(const struct config *cfg, char *why, size_t why_size)
 
 void engine_configure(struct engine *e, const struct config *cfg)
 {
-	if (configure_filter(e, cfg) < 0)
+	if (filter_configure(&e->filter, cfg) < 0)
 		e->ops->trouble("no memory for the new filters; the old ones stay", e->owner);
 	configure_link(e, cfg);
 }
 
 void engine_set_address(struct engine *e, const char *ifname, const struct config_prefix *addr)
 {
-	size_t i = 0;
-
-	while (i < e->n_learned && strncmp(e->learned[i].ifname, ifname, IFNAMSIZ) != 0)
-		i++;
-	if (i == MAX_LEARNED || e->own == NULL)
-		return;
-	if (i == e->n_learned)
-		e->n_learned++;
-	snprintf(e->learned[i].ifname, IFNAMSIZ, "%s", ifname);
-	e->learned[i].addr = whole(*addr);
-	refilter(e);
+	filter_learn(&e->filter, ifname, addr);
 }
 
 /* --- orders -------------------------------------------------------------------------------------
@@ -530,7 +456,7 @@ void engine_get_status(struct engine *e, struct engine_status *ret)
 
 bool engine_replicates(const struct engine *e, const struct flow *f)
 {
-	return flow_classify(&e->filter, f) == FLOW_REPLICATED;
+	return flow_classify(&e->filter.flows, f) == FLOW_REPLICATED;
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -556,9 +482,9 @@ int engine_new(uv_loop_t *loop, const struct engine_ops *ops, void *owner, struc
 		free(e);
 		return r;
 	}
-	r = sink_new(loop, &e->filter, hash_key, &sink_ops, e, &e->sink);
+	r = sink_new(loop, &e->filter.flows, hash_key, &sink_ops, e, &e->sink);
 	if (r == 0)
-		r = source_new(loop, &e->filter, hash_key, &source_ops, e, &e->source);
+		r = source_new(loop, &e->filter.flows, hash_key, &source_ops, e, &e->source);
 	if (r == 0)
 		*ret = e;
 	return r; /* on failure the process ends; there is nothing to run without these sockets */
@@ -570,8 +496,7 @@ static void on_closed(struct timer *t)
 	void (*done)(void *) = e->closed;
 	void *owner = e->owner;
 
-	free(e->own);
-	free(e->excluded);
+	filter_fini(&e->filter);
 	free(e);
 	done(owner);
 }

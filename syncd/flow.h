@@ -66,8 +66,6 @@ enum flow_class {
 	FLOW_EXCLUDED, /* by configuration */
 };
 
-#define FLOW_FILTER_MAX 4096
-
 struct flow_filter {
 	struct config_prefix *own; /* full-length: addresses of the two nodes */
 	size_t n_own;

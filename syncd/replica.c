@@ -57,6 +57,8 @@ static void sync_begin(struct step *s, enum replica_sync sync)
 	r->dumping = r->dump_sent = false;
 	r->compare_at = USEC_NEVER;
 	if (sync == REPLICA_SYNC_FULL) {
+		/* A session whose end was lost must not be named by a change that still waits. */
+		act(s, REPLICA_DO_CLEAR);
 		r->peer_in_sync = false;
 		r->full_syncs++;
 	} else {
@@ -85,9 +87,9 @@ static void start_sending(struct step *s)
 {
 	struct replica *r = s->r;
 
+	r->start_pending = false;
 	r->sending = true;
 	r->send_term = r->term;
-	act(s, REPLICA_DO_CLEAR);
 	act(s, REPLICA_DO_EVENTS_ON);
 	sync_begin(s, REPLICA_SYNC_FULL);
 	dump_begin(s);
@@ -199,7 +201,7 @@ static void on_sync_done(struct step *s)
 
 static void on_drained(struct step *s)
 {
-	if (s->r->draining)
+	if (s->r->draining && s->r->drain_at == USEC_NEVER)
 		drain_end(s);
 }
 
@@ -358,7 +360,8 @@ static void on_promote(struct step *s)
 	r->handover = s->ev->handover && r->connected && r->peer_role == REPLICA_ACTIVE;
 	r->handover_until = s->now + REPLICA_HANDOVER_MAX;
 	send_state(s);
-	consider_sending(s);
+	/* Subscribing to events takes the kernel some milliseconds. */
+	r->start_pending = true;
 }
 
 static void on_demote(struct step *s)
@@ -379,9 +382,9 @@ static void on_demote(struct step *s)
 	if (was_active && r->sending) {
 		/* The peer learns our new role when the old one's records are out. */
 		r->draining = true;
+		r->drain_at = s->now + REPLICA_DRAIN_GRACE;
 		r->drain_until = s->now + REPLICA_DRAIN_MAX;
 		act(s, REPLICA_DO_DUMP_STOP);
-		act(s, REPLICA_DO_DRAIN);
 		return;
 	}
 	send_state(s);
@@ -471,9 +474,15 @@ static void on_tick(struct step *s)
 {
 	struct replica *r = s->r;
 
+	r->start_pending = false;
+	consider_sending(s);
 	if (r->handover && s->now >= r->handover_until) {
 		handover_end(s);
 		consider_sending(s);
+	}
+	if (r->draining && s->now >= r->drain_at) {
+		r->drain_at = USEC_NEVER;
+		act(s, REPLICA_DO_DRAIN);
 	}
 	if (r->draining && s->now >= r->drain_until)
 		drain_end(s);
@@ -545,12 +554,12 @@ static usec_t earlier(usec_t a, usec_t b)
 
 usec_t replica_deadline(const struct replica *r)
 {
-	usec_t due = USEC_NEVER;
+	usec_t due = r->start_pending ? 0 : USEC_NEVER;
 
 	if (r->handover)
 		due = earlier(due, r->handover_until);
 	if (r->draining)
-		due = earlier(due, r->drain_until);
+		due = earlier(due, earlier(r->drain_at, r->drain_until));
 	if (r->sending)
 		due = earlier(due, earlier(r->dump_due, r->compare_at));
 	if (waits_for_sync(r))

@@ -26,7 +26,9 @@
 
 #include "common/clock.h"
 
-#define REPLICA_HANDOVER_MAX  (2 * USEC_PER_SEC)   /* records of the old term are taken this long */
+#define REPLICA_HANDOVER_MAX (2 * USEC_PER_SEC) /* records of the old term are taken this long */
+/* A demoted Active still hears what its kernel did with the last packets that came to it. */
+#define REPLICA_DRAIN_GRACE   (20 * USEC_PER_MS)
 #define REPLICA_DRAIN_MAX     (1 * USEC_PER_SEC)   /* the outgoing Active empties its dirty set */
 #define REPLICA_STALL	      (5 * USEC_PER_SEC)   /* a sync without progress is asked for again */
 #define REPLICA_REPAIR_GAP    (1 * USEC_PER_SEC)   /* between two full compares for overruns */
@@ -110,7 +112,7 @@ enum replica_action_type {
 	REPLICA_DO_DUMP,       /* id: start; a running one is replaced */
 	REPLICA_DO_DUMP_STOP,
 	REPLICA_DO_DRAIN, /* read queued events, stop listening, then send what is dirty */
-	REPLICA_DO_CLEAR, /* the dirty set */
+	REPLICA_DO_CLEAR, /* the dirty set and what is known of the peer's copies */
 	/* both */
 	REPLICA_DO_ACKED,      /* seq: tell the dirty set */
 	REPLICA_DO_NOTIFY,     /* in_sync, connected or the reason changed */
@@ -145,9 +147,12 @@ struct replica {
 	bool peer_handover;
 
 	/* Active */
-	bool sending; /* events on, batches of send_term go out */
+	bool start_pending; /* promoted just now: the answer goes first, sending starts at the TICK
+			     */
+	bool sending;	    /* events on, batches of send_term go out */
 	uint64_t send_term;
-	bool draining; /* demoted, but the old term's rest still goes out */
+	bool draining;	 /* demoted, but the old term's rest still goes out */
+	usec_t drain_at; /* USEC_NEVER: DRAIN was ordered */
 	usec_t drain_until;
 	enum replica_sync send_sync; /* of the newest SYNC_BEGIN */
 	bool dumping;		     /* DUMP was ordered, DUMP_SENT has not come */

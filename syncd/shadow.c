@@ -185,9 +185,11 @@ static uint32_t hold_min_s(const struct shadow *s, const struct flow *f)
 
 uint32_t shadow_hold_s(const struct shadow *s, const struct flow *f)
 {
-	uint32_t min = hold_min_s(s, f), part = min / 128;
+	uint32_t min = hold_min_s(s, f), more = min / 128;
 
-	return min + (part > 2 * s->period_s ? part : 2 * s->period_s);
+	if (more > SHADOW_SLACK_MAX_S)
+		more = SHADOW_SLACK_MAX_S;
+	return min + (more > 2 * s->period_s ? more : 2 * s->period_s);
 }
 
 static uint32_t seconds(usec_t now)

@@ -7,7 +7,8 @@
  *
  * A copy is held for what remains of its session, but at least for what sessions of its class get
  * when a packet refreshes them (it may be refreshed right after we looked; classes with more than
- * SHADOW_FRESH_MAX_S are cut off there), plus a slack of three scan periods (or 1/128 of it). So
+ * SHADOW_FRESH_MAX_S are cut off there), plus a slack: three scan periods, for long
+ * ones 1/128 of it, but not more than SHADOW_SLACK_MAX_S beyond the next scan. So
  * after a takeover no session ends early, and each ends late by at most the difference.
  */
 #ifndef GATEPAIR_SYNCD_SHADOW_H
@@ -21,6 +22,7 @@
 #include "syncd/flow.h"
 
 #define SHADOW_FRESH_MAX_S 600
+#define SHADOW_SLACK_MAX_S 300
 
 struct shadow;
 

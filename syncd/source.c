@@ -430,6 +430,7 @@ void source_clear(struct source *s)
 	shadow_clear(s->shadow);
 	s->draining = false;
 	s->overrun_why = NULL;
+	flush_finish(s, -EAGAIN);
 }
 
 void source_acked(struct source *s, uint64_t seq)
