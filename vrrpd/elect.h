@@ -21,6 +21,7 @@
 #define ELECT_FLUSH_YIELD    (2 * USEC_PER_MS)	 /* the LAN is down anyway */
 #define ELECT_GRANT_MAX	     USEC_PER_SEC	 /* while the peer says it is promoting */
 #define ELECT_RETRY	     (2 * USEC_PER_SEC)	 /* after a failed hand-over */
+#define ELECT_YIELD_RETRY    (200 * USEC_PER_MS) /* when a grant was not taken */
 #define ELECT_RELEASE_WAIT   (300 * USEC_PER_MS) /* for netcfgd when stopping */
 #define ELECT_ANSWER_GAP     (10 * USEC_PER_MS)	 /* between adverts that answer another's */
 #define ELECT_FAST_LINKS     4			 /* carry beats while the HA link is silent */

@@ -31,6 +31,7 @@ void elect_become_active(struct elect *x, usec_t lease_until)
 	e->commanded = false;
 	e->lapsed = false;
 	e->handover_retry = 0;
+	e->yield_retry = 0;
 	e->tick_due = x->now + election_times(e).tick;
 	elect_set_role(x, ELECTION_ACTIVE, NULL);
 	speak(x, true);
@@ -283,6 +284,7 @@ static void handover_failed(struct elect *x, const char *what)
 
 	e->handover = ELECTION_HANDOVER_NONE;
 	e->handover_retry = x->now + ELECT_RETRY;
+	e->yield_retry = granted ? x->now + ELECT_YIELD_RETRY : 0;
 	if (e->switchover) {
 		e->switchover = false;
 		elect_answer(
@@ -317,13 +319,12 @@ static void maybe_yield(struct elect *x)
 	struct election *e = x->e;
 	uint32_t own = election_health(e, x->now), peer = e->peer.last.health;
 
-	if (e->handover != ELECTION_HANDOVER_NONE || e->resuming || x->now < e->handover_retry ||
-		!peer_can_take(e))
+	if (e->handover != ELECTION_HANDOVER_NONE || e->resuming || !peer_can_take(e))
 		return;
-	if (BEAT_HEALTH_LEVEL(own) > BEAT_HEALTH_LEVEL(peer))
+	if (BEAT_HEALTH_LEVEL(own) > BEAT_HEALTH_LEVEL(peer) && x->now >= e->yield_retry)
 		start_handover(x, true, ELECT_FLUSH_YIELD, "yields to %s: %s", elect_peer_name(e),
 			elect_ill_str(own));
-	else if ((e->peer.last.flags & BEAT_FLAG_ASKING) &&
+	else if ((e->peer.last.flags & BEAT_FLAG_ASKING) && x->now >= e->handover_retry &&
 		 BEAT_HEALTH_LEVEL(own) == BEAT_HEALTH_LEVEL(peer))
 		start_handover(x, !(e->peer.last.flags & BEAT_FLAG_IN_SYNC), ELECT_FLUSH_PLANNED,
 			"%s has the higher priority and is ready (preempt)", elect_peer_name(e));

@@ -309,7 +309,8 @@ struct election {
 	uint64_t flush_cookie;
 	usec_t handover_until, handover_limit;
 	bool handover_forced;  /* grant even though the flush failed */
-	usec_t handover_retry; /* not before */
+	usec_t handover_retry; /* the peer's wish is not heeded before */
+	usec_t yield_retry;    /* nor does illness move the role: a grant was not taken */
 	char handover_why[ELECTION_TEXT];
 	bool conflict; /* the peer claims to be Active as well */
 	bool resuming; /* stalled for longer than the lease: claims nothing until sure */
