@@ -48,6 +48,11 @@ static int subscription; /* its address marks a subscribed connection */
 /* --- sync state ----------------------------------------------------------------------------------
  */
 
+static const char *reason_of(const struct engine_status *st)
+{
+	return st->link == NULL ? "no sync section is configured" : replica_reason(st->replica);
+}
+
 static void fill_sync_state(const struct engine_status *st, Gp__SyncState *ret)
 {
 	usec_t since = clock_now_us() - st->replica->since;
@@ -56,8 +61,7 @@ static void fill_sync_state(const struct engine_status *st, Gp__SyncState *ret)
 	ret->connected = st->replica->connected;
 	ret->in_sync = replica_in_sync(st->replica);
 	ret->since_ms = since > 0 ? (uint64_t)(since / USEC_PER_MS) : 0;
-	ret->reason = (char *)(uintptr_t)(st->link == NULL ? "no sync section is configured"
-							   : replica_reason(st->replica));
+	ret->reason = (char *)(uintptr_t)reason_of(st);
 	ret->sessions = st->sessions;
 	ret->sessions_replicated = st->sessions_replicated;
 	ret->backlog = st->source.backlog;
@@ -124,7 +128,7 @@ static void show_state(struct syncd *s)
 	const char *reason;
 
 	engine_get_status(s->engine, &st);
-	reason = st.link == NULL ? "no sync section is configured" : replica_reason(st.replica);
+	reason = reason_of(&st);
 	daemon_state(s->daemon, replica_in_sync(st.replica) ? "in-sync" : "not-in-sync", "%s",
 		reason[0] != '\0' ? reason : "the Standby holds every session");
 }
@@ -285,8 +289,6 @@ static const char *protocol_to_str(uint8_t proto)
 		return "icmp";
 	case IPPROTO_ICMPV6:
 		return "icmpv6";
-	case IPPROTO_SCTP:
-		return "sctp";
 	default:
 		return "other";
 	}
