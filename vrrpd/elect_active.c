@@ -434,7 +434,16 @@ void elect_active_beat(struct elect *x, const struct election_event *ev)
 		raise_term(x, b->term + 1);
 }
 
-/* By address only on one instance: two instances could decide it differently, for ever. */
+static bool heard_lately(const struct election *e, size_t i)
+{
+	const struct election_instance *in = &e->instances[i];
+
+	return in->heard &&
+	       e->last_step - in->heard <= election_down_us(e->cfg.priority, in->active_interval);
+}
+
+/* By address only on one instance: two instances could decide it differently, for ever. The first
+ * on which both are heard, which need not be the first that is up here. */
 static bool loses(const struct election *e, const struct election_event *ev)
 {
 	size_t i = ev->advert.instance;
@@ -442,7 +451,7 @@ static bool loses(const struct election *e, const struct election_event *ev)
 	if (ev->advert.priority != e->cfg.priority)
 		return ev->advert.priority > e->cfg.priority;
 	for (size_t j = 0; j < i; j++)
-		if (elect_instance_live(e, j))
+		if (elect_instance_live(e, j) && heard_lately(e, j))
 			return false;
 	return ntohl(ev->advert.source.s_addr) >
 	       ntohl(e->links[e->cfg.instances[i].link].address.s_addr);
