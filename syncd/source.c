@@ -428,6 +428,10 @@ void source_clear(struct source *s)
 {
 	dirty_clear(s->dirty);
 	shadow_clear(s->shadow);
+	/* Older than what comes next, too. And after an overrun the kernel drops every event, in
+	 * silence, until the socket is empty: a dump must not begin before. */
+	if (s->events_on)
+		ctnl_events_discard(s->events_fd);
 	s->draining = false;
 	s->overrun_why = NULL;
 	flush_finish(s, -EAGAIN);
