@@ -42,7 +42,7 @@ void faults_power(struct world *w, struct node *n, usec_t off)
 
 static void tell(struct world *w, struct node *n, enum sim_proc p, enum msg_kind kind)
 {
-	struct msg m = { .kind = kind, .gen = n->procs[p].gen, .cookie = 1 };
+	struct msg m = {.kind = kind, .gen = n->procs[p].gen, .cookie = 1};
 
 	faults_note(w, 0);
 	if (n->procs[p].alive)
@@ -105,7 +105,7 @@ void faults_random(struct world *w)
 	enum sim_path path = (enum sim_path)world_below(w, PATHS);
 	usec_t long_time = world_between(w, 1 * MS, world_chance(w, 500) ? 100 * MS : 6 * SEC);
 
-	switch (world_below(w, 14)) {
+	switch (world_below(w, 15)) {
 	case 0:
 	case 1:
 		faults_kill(w, n, p);
@@ -148,8 +148,13 @@ void faults_random(struct world *w)
 			faults_reload(w, n);
 		} else {
 			world_trace(w, n, "conntrack events overrun");
-			n->kernel.overrun = n->kernel.listening;
+			kernel_overrun(n);
 		}
+		break;
+	case 14:
+		world_trace(w, n, "kernel refuses addresses for %lld us", (long long)long_time);
+		faults_note(w, long_time);
+		n->kernel.refuses_until = w->now + long_time;
 		break;
 	}
 }
@@ -162,6 +167,7 @@ void faults_heal(struct world *w)
 		for (unsigned p = 0; p < PROCS; p++)
 			proc_thaw(w, &w->nodes[i], (enum sim_proc)p);
 		node_boot(w, &w->nodes[i]);
+		w->nodes[i].kernel.refuses_until = 0;
 	}
 	w->watch.quiet_from = w->now;
 }

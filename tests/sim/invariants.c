@@ -31,7 +31,8 @@ static bool daemons_run(const struct node *n)
 	return true;
 }
 
-/* --- one holder -------------------------------------------------------------------------------- */
+/* --- one holder --------------------------------------------------------------------------------
+ */
 static bool any_path(const struct world *w)
 {
 	for (unsigned p = 0; p < PATHS; p++)
@@ -43,7 +44,7 @@ static bool any_path(const struct world *w)
 static bool beats_possible(const struct world *w)
 {
 	return w->heartbeat && network_both_ways(w, PATH_HA) && w->nodes[0].vrrpd.e.key &&
-		w->nodes[1].vrrpd.e.key;
+	       w->nodes[1].vrrpd.e.key;
 }
 
 static usec_t overlap_limit(const struct world *w, bool all_run)
@@ -112,7 +113,8 @@ static void check_holders(struct world *w)
 		x->overlap_since = USEC_NEVER;
 }
 
-/* --- roles ------------------------------------------------------------------------------------- */
+/* --- roles -------------------------------------------------------------------------------------
+ */
 static void check_roles(struct world *w)
 {
 	struct watch *x = &w->watch;
@@ -131,24 +133,28 @@ static void check_roles(struct world *w)
 	}
 }
 
-/* --- in sync ----------------------------------------------------------------------------------- */
-/* Changed while the events were heard, and not acknowledged yet: the lag. */
-static bool is_pending(const struct node *a, unsigned id)
+/* --- in sync -----------------------------------------------------------------------------------
+ */
+/* Changed while the events were heard, and not acknowledged yet: the lag. A Standby whose netcfgd
+ * could not take the addresses down in time had traffic of its own. */
+static bool is_pending(const struct node *a, const struct node *b, unsigned id)
 {
-	return a->kernel.changed[id] >= a->syncd.events_since &&
-		a->kernel.version[id] != a->syncd.acked_version[id];
+	return b->kernel.changed[id] >= a->syncd.events_since ||
+	       (a->kernel.changed[id] >= a->syncd.events_since &&
+		       a->kernel.version[id] != a->syncd.acked_version[id]);
 }
 
 static void compare(struct world *w, const struct node *a, const struct node *b)
 {
 	for (unsigned id = 0; id < SIM_SESSIONS; id++) {
-		bool same = a->kernel.present[id] == b->kernel.present[id] &&
+		bool same =
+			a->kernel.present[id] == b->kernel.present[id] &&
 			(!a->kernel.present[id] || a->kernel.version[id] == b->kernel.version[id]);
 
-		if (same || is_pending(a, id))
+		if (same || is_pending(a, b, id))
 			continue;
-		world_fail(w, "in sync", "session %u: Active %d version %u, Standby %d version %u", id,
-			a->kernel.present[id], a->kernel.version[id], b->kernel.present[id],
+		world_fail(w, "in sync", "session %u: Active %d version %u, Standby %d version %u",
+			id, a->kernel.present[id], a->kernel.version[id], b->kernel.present[id],
 			b->kernel.version[id]);
 		return;
 	}
@@ -192,7 +198,8 @@ void invariants_check(struct world *w)
 	check_sync(w);
 }
 
-/* --- settled ----------------------------------------------------------------------------------- */
+/* --- settled -----------------------------------------------------------------------------------
+ */
 static const char *node_unsettled(const struct world *w, const struct node *n, bool active)
 {
 	const struct election *e = &n->vrrpd.e;
@@ -236,8 +243,10 @@ const char *invariants_unsettled(const struct world *w)
 		s->config.priority > a->config.priority)
 		why = "the higher priority is not Active";
 	for (unsigned id = 0; why == NULL && w->clients_pause && id < SIM_SESSIONS; id++)
-		if (a->kernel.present[id] != s->kernel.present[id] ||
-			(a->kernel.present[id] && a->kernel.version[id] != s->kernel.version[id]))
+		if (s->kernel.changed[id] < a->syncd.events_since &&
+			(a->kernel.present[id] != s->kernel.present[id] ||
+				(a->kernel.present[id] &&
+					a->kernel.version[id] != s->kernel.version[id])))
 			why = "different session tables";
 	return why;
 }

@@ -58,7 +58,7 @@ void network_send(struct world *w, struct node *from, enum sim_path path, const 
 
 void network_carrier(struct world *w, struct node *n, enum sim_path path, bool on)
 {
-	struct msg m = { .kind = MSG_CARRIER, .link = { .path = path, .carrier = on } };
+	struct msg m = {.kind = MSG_CARRIER, .link = {.path = path, .carrier = on}};
 
 	if (w->paths[path].carrier[n->id] == on)
 		return;
@@ -68,7 +68,8 @@ void network_carrier(struct world *w, struct node *n, enum sim_path path, bool o
 		world_post(w, w->now + world_between(w, 50, 1000), n->id, PROC_NETCFGD, &m);
 }
 
-/* --- the HA link's connection ------------------------------------------------------------------ */
+/* --- the HA link's connection ------------------------------------------------------------------
+ */
 static bool stream_passes(const struct world *w)
 {
 	const struct path *p = &w->paths[PATH_HA];
@@ -79,7 +80,7 @@ static bool stream_passes(const struct world *w)
 static void tell(struct world *w, struct node *n, int kind, usec_t at)
 {
 	const struct node *peer = world_peer(w, n);
-	struct msg m = { .kind = kind, .gen = w->stream.gen, .cookie = n->procs[PROC_SYNCD].gen };
+	struct msg m = {.kind = kind, .gen = w->stream.gen, .cookie = n->procs[PROC_SYNCD].gen};
 
 	if (kind == MSG_STREAM_UP) {
 		m.stream.ev.type = REPLICA_EV_LINK_UP;
@@ -142,8 +143,8 @@ void stream_poll(struct world *w)
 	struct stream *s = &w->stream;
 	bool passes_now = stream_passes(w), both = true;
 
-	world_schedule(w, w->now + world_between(w, CONNECT_EVERY / 2, CONNECT_EVERY), EV_CONNECT, 0,
-		0, 0);
+	world_schedule(w, w->now + world_between(w, CONNECT_EVERY / 2, CONNECT_EVERY), EV_CONNECT,
+		0, 0, 0);
 	for (unsigned i = 0; i < NODES; i++)
 		both &= proc_running(&w->nodes[i], PROC_SYNCD);
 	for (unsigned i = 0; i < NODES; i++) {
@@ -218,8 +219,10 @@ void stream_arrive(struct world *w, unsigned from)
 		return;
 	}
 	/* Lost or held up: TCP sends it again later, and everything behind it waits. */
-	if (!stream_passes(w) || (loss && world_below(w, 100) < loss)) {
-		arm(w, from, w->now + RETRANSMIT);
+	if (!stream_passes(w) ||
+		(loss && w->now > s->repaired[from] && world_below(w, 100) < loss)) {
+		s->repaired[from] = w->now + RETRANSMIT;
+		arm(w, from, s->repaired[from]);
 		return;
 	}
 	s->head[from] = (s->head[from] + 1) % SIM_STREAM;

@@ -26,23 +26,38 @@ void kernel_drop(struct world *w, struct node *n)
 	n->kernel.forwarding = false;
 }
 
+void kernel_events_empty(struct node *n)
+{
+	n->kernel.kev_n = 0;
+	n->kernel.congested = false;
+}
+
+/* As netlink does it: told once, and what comes is lost until everything older was read. */
+void kernel_overrun(struct node *n)
+{
+	if (n->kernel.listening && n->kernel.kev_n > 0)
+		n->kernel.overrun = n->kernel.congested = true;
+}
+
 void kernel_session(struct world *w, struct node *n, enum dirty_op op, unsigned id)
 {
 	struct kernel *k = &n->kernel;
-	struct msg m = { .kind = MSG_KEVENTS };
+	struct msg m = {.kind = MSG_KEVENTS};
 	size_t at = (k->kev_head + k->kev_n) % SIM_KEVENTS;
 
 	k->present[id] = op != DIRTY_DELETE;
 	k->version[id] = ++w->versions;
 	k->changed[id] = w->now;
 	w->changes++;
+	if (w->trace_frames)
+		world_trace(w, n, "session %u op %d version %u", id, op, k->version[id]);
 	if (!k->listening)
 		return;
-	if (k->kev_n == SIM_KEVENTS) {
-		k->overrun = true;
+	if (k->kev_n == SIM_KEVENTS)
+		kernel_overrun(n);
+	if (k->congested)
 		return;
-	}
-	k->kevents[at] = (struct record){ (uint8_t)op, (uint8_t)id, k->version[id] };
+	k->kevents[at] = (struct record){(uint8_t)op, (uint8_t)id, k->version[id]};
 	if (k->kev_n++ == 0)
 		world_post(w, w->now + world_between(w, 10, 100), n->id, PROC_SYNCD, &m);
 }

@@ -77,12 +77,12 @@ static bool parse_number(const char *s, const char **ret_end, uint64_t *ret)
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "seeds", required_argument, NULL, 'r' },
-		{ "seed", required_argument, NULL, 's' },
-		{ "steps", required_argument, NULL, 'n' },
-		{ "trace", no_argument, NULL, 't' },
-		{ "frames", no_argument, NULL, 'f' },
-		{ NULL, 0, NULL, 0 },
+		{"seeds", required_argument, NULL, 'r'},
+		{"seed", required_argument, NULL, 's'},
+		{"steps", required_argument, NULL, 'n'},
+		{"trace", no_argument, NULL, 't'},
+		{"frames", no_argument, NULL, 'f'},
+		{NULL, 0, NULL, 0},
 	};
 	const char *end = "";
 	bool good = true;
@@ -91,7 +91,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'r':
 			good = parse_number(optarg, &end, &o->first) && !strncmp(end, "..", 2) &&
-				parse_number(end + 2, &end, &o->last);
+			       parse_number(end + 2, &end, &o->last);
 			o->timed = false;
 			break;
 		case 's':
@@ -118,13 +118,14 @@ static bool parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .first = 1, .last = UINT64_MAX, .steps = UINT64_MAX, .timed = true };
+	struct options o = {.first = 1, .last = UINT64_MAX, .steps = UINT64_MAX, .timed = true};
 	struct world *w = calloc(1, sizeof(*w));
 	uint64_t seeds = 0, steps = 0, failures = 0;
 	double begin = seconds();
 
 	if (!parse(argc, argv, &o) || w == NULL) {
-		fprintf(stderr, "usage: pair [--seeds A..B] [--seed N] [--steps N] [--trace [--frames]]\n");
+		fprintf(stderr,
+			"usage: pair [--seeds A..B] [--seed N] [--steps N] [--trace [--frames]]\n");
 		free(w);
 		return 2;
 	}

@@ -20,12 +20,11 @@ struct shell {
 };
 
 static const struct shell shells[PROCS] = {
-	[PROC_SUPERVISOR] = { "supervisor", supervisor_start, supervisor_handle, supervisor_tick,
-		supervisor_deadline },
-	[PROC_NETCFGD] = { "netcfgd", netcfgd_start, netcfgd_handle, netcfgd_tick,
-		netcfgd_deadline },
-	[PROC_SYNCD] = { "syncd", syncd_start, syncd_handle, syncd_tick, syncd_deadline },
-	[PROC_VRRPD] = { "vrrpd", vrrpd_start, vrrpd_handle, vrrpd_tick, vrrpd_deadline },
+	[PROC_SUPERVISOR] = {"supervisor", supervisor_start, supervisor_handle, supervisor_tick,
+		supervisor_deadline},
+	[PROC_NETCFGD] = {"netcfgd", netcfgd_start, netcfgd_handle, netcfgd_tick, netcfgd_deadline},
+	[PROC_SYNCD] = {"syncd", syncd_start, syncd_handle, syncd_tick, syncd_deadline},
+	[PROC_VRRPD] = {"vrrpd", vrrpd_start, vrrpd_handle, vrrpd_tick, vrrpd_deadline},
 };
 
 const char *proc_name(unsigned proc)
@@ -68,7 +67,8 @@ static void go_on(struct world *w, struct node *n, enum sim_proc p)
 	arm(w, n, p, pr->deadline <= w->now ? w->now + 1 : pr->deadline);
 }
 
-/* --- sockets ----------------------------------------------------------------------------------- */
+/* --- sockets -----------------------------------------------------------------------------------
+ */
 struct channel *channel_of(struct node *n, enum sim_proc server)
 {
 	return server == PROC_NETCFGD ? &n->vrrpd.netcfgd : &n->vrrpd.syncd;
@@ -77,7 +77,7 @@ struct channel *channel_of(struct node *n, enum sim_proc server)
 static bool is_request(int k)
 {
 	return k == MSG_LINK_SUBSCRIBE || k == MSG_LEASE_REQUEST || k == MSG_SYNC_SUBSCRIBE ||
-		k == MSG_PROMOTE || k == MSG_DEMOTE || k == MSG_FLUSH;
+	       k == MSG_PROMOTE || k == MSG_DEMOTE || k == MSG_FLUSH;
 }
 
 static bool is_of_process(int k)
@@ -119,7 +119,7 @@ void proc_send(struct world *w, struct node *n, enum sim_proc to, const struct m
 void channel_closed(struct world *w, struct node *n, enum sim_proc server)
 {
 	struct channel *c = channel_of(n, server);
-	struct msg m = { .kind = MSG_CHANNEL_DOWN, .gen = c->gen, .channel = { server } };
+	struct msg m = {.kind = MSG_CHANNEL_DOWN, .gen = c->gen, .channel = {server}};
 
 	if (!c->open)
 		return;
@@ -127,7 +127,8 @@ void channel_closed(struct world *w, struct node *n, enum sim_proc server)
 	proc_send(w, n, PROC_VRRPD, &m);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 static void empty_inbox(struct world *w, struct process *pr)
 {
 	for (; pr->n > 0; pr->n--, pr->head = (pr->head + 1) % SIM_INBOX)
@@ -205,8 +206,9 @@ void proc_started(struct world *w, struct node *n, enum sim_proc p, uint32_t gen
 void proc_die(struct world *w, struct node *n, enum sim_proc p, bool clean)
 {
 	struct process *pr = &n->procs[p];
-	struct msg m = { .kind = MSG_EXITED, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = p, .clean = clean } };
+	struct msg m = {.kind = MSG_EXITED,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = p, .clean = clean}};
 
 	if (!pr->alive)
 		return;
@@ -224,24 +226,26 @@ void proc_die(struct world *w, struct node *n, enum sim_proc p, bool clean)
 		stream_close(w, n, !n->power);
 		syncd_stop(n);
 		n->kernel.listening = false;
-		n->kernel.kev_n = 0;
+		n->kernel.overrun = false;
+		kernel_events_empty(n);
 	}
 	if (p != PROC_SUPERVISOR) {
 		if (n->procs[PROC_SUPERVISOR].alive)
-			world_post(w, w->now + world_between(w, 50, 500), n->id, PROC_SUPERVISOR,
-				&m);
+			world_post(
+				w, w->now + world_between(w, 50, 500), n->id, PROC_SUPERVISOR, &m);
 		return;
 	}
 	/* The control channels close: the daemons stop by themselves; init clears up and starts
 	 * again. */
 	for (unsigned i = 0; n->power && i < PROCS; i++) {
-		struct msg stop = { .kind = MSG_STOP, .gen = n->procs[i].gen };
+		struct msg stop = {.kind = MSG_STOP, .gen = n->procs[i].gen};
 
 		if (n->procs[i].alive)
 			world_post(w, w->now + world_between(w, 20, 200), n->id, i, &stop);
 	}
 	if (n->power)
-		world_schedule(w, w->now + world_between(w, 100 * MS, 1 * SEC), EV_LAUNCH, n->id, 0, 0);
+		world_schedule(
+			w, w->now + world_between(w, 100 * MS, 1 * SEC), EV_LAUNCH, n->id, 0, 0);
 }
 
 void proc_freeze(struct world *w, struct node *n, enum sim_proc p)
@@ -279,7 +283,8 @@ void proc_starve(struct world *w, struct node *n, enum sim_proc p, usec_t durati
 	arm(w, n, p, pr->late_until);
 }
 
-/* --- running ----------------------------------------------------------------------------------- */
+/* --- running -----------------------------------------------------------------------------------
+ */
 static void keep(struct world *w, struct process *pr, const struct msg *m)
 {
 	if (pr->n >= (is_frame(m->kind) ? SIM_INBOX / 2 : SIM_INBOX))

@@ -14,10 +14,11 @@
 #define SETTLE_STEP (5 * MS)
 #define SETTLED_FOR (200 * MS)
 
-/* --- the configuration ------------------------------------------------------------------------- */
+/* --- the configuration -------------------------------------------------------------------------
+ */
 static void configure(struct world *w, struct node *n, uint8_t priority)
 {
-	static const char *const names[PATHS] = { "lan", "wan", "ha" };
+	static const char *const names[PATHS] = {"lan", "wan", "ha"};
 	struct election_config *c = &n->config;
 
 	c->node[0] = n->id ? 'b' : 'a';
@@ -44,9 +45,9 @@ static void configure(struct world *w, struct node *n, uint8_t priority)
 
 static void draw(struct world *w)
 {
-	static const usec_t adverts[] = { 1 * SEC, 100 * MS, 10 * MS };
-	static const enum election_preempt preempts[] = { ELECTION_PREEMPT_NEVER,
-		ELECTION_PREEMPT_SYNCED, ELECTION_PREEMPT_ALWAYS };
+	static const usec_t adverts[] = {1 * SEC, 100 * MS, 10 * MS};
+	static const enum election_preempt preempts[] = {
+		ELECTION_PREEMPT_NEVER, ELECTION_PREEMPT_SYNCED, ELECTION_PREEMPT_ALWAYS};
 	uint8_t high = (uint8_t)world_between(w, 100, 254), low = world_chance(w, 300) ? high : 90;
 	bool swap = world_chance(w, 500);
 
@@ -58,13 +59,16 @@ static void draw(struct world *w)
 	w->detection = w->heartbeat ? 5 * w->heartbeat + 10 * MS : election_down_us(low, w->advert);
 	configure(w, &w->nodes[0], swap ? low : high);
 	configure(w, &w->nodes[1], swap ? high : low);
-	world_trace(w, NULL, "advert %lld us, heartbeat %lld us, preempt %d after %lld us, "
-		"priorities %u and %u", (long long)w->advert, (long long)w->heartbeat, w->preempt,
+	world_trace(w, NULL,
+		"advert %lld us, heartbeat %lld us, preempt %d after %lld us, "
+		"priorities %u and %u",
+		(long long)w->advert, (long long)w->heartbeat, w->preempt,
 		(long long)w->preempt_delay, w->nodes[0].config.priority,
 		w->nodes[1].config.priority);
 }
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting -----------------------------------------------------------------------------------
+ */
 static bool run_for(struct world *w, usec_t duration)
 {
 	return world_run_until(w, w->now + duration);
@@ -136,7 +140,8 @@ static bool heal(struct world *w)
 	return quiet(w);
 }
 
-/* --- one thing at a time ----------------------------------------------------------------------- */
+/* --- one thing at a time -----------------------------------------------------------------------
+ */
 static struct node *active(struct world *w)
 {
 	return &w->nodes[w->nodes[0].vrrpd.e.role == ELECTION_ACTIVE ? 0 : 1];
@@ -178,7 +183,7 @@ static void everything_killed(struct world *w, struct node *a, struct node *s)
 /* The lease must outlive a restart: with 10 ms adverts and no heartbeats it cannot. */
 static void kill_one(struct world *w, struct node *a, struct node *s)
 {
-	static const enum sim_proc procs[] = { PROC_VRRPD, PROC_NETCFGD, PROC_SYNCD };
+	static const enum sim_proc procs[] = {PROC_VRRPD, PROC_NETCFGD, PROC_SYNCD};
 
 	(void)s;
 	if (w->heartbeat || w->advert > 10 * MS)
@@ -204,7 +209,7 @@ static void switchover(struct world *w, struct node *a, struct node *s)
 	faults_switchover(w, a);
 	run_for(w, 2 * SEC);
 	if (!w->failed && (!a->vrrpd.switchover_answered || a->vrrpd.switchover_err ||
-		s->vrrpd.e.role != ELECTION_ACTIVE))
+				  s->vrrpd.e.role != ELECTION_ACTIVE))
 		world_fail(w, "switchover", "answered %d with %d, the peer is %s",
 			a->vrrpd.switchover_answered, a->vrrpd.switchover_err,
 			election_role_str(s->vrrpd.e.role));
@@ -268,7 +273,8 @@ static void operators(struct world *w, struct node *a, struct node *s)
 	faults_reload(w, a);
 	faults_reload(w, s);
 	faults_switchover(w, s); /* refused: it is Standby */
-	a->kernel.overrun = true;
+	run_for(w, world_between(w, 1, 10 * MS));
+	kernel_overrun(a);
 	run_for(w, 1 * SEC);
 }
 
@@ -307,8 +313,24 @@ static void chaos(struct world *w, struct node *a, struct node *s)
 }
 
 static void (*const episodes[])(struct world *, struct node *, struct node *) = {
-	power_cut, everything_killed, kill_one, kill_one, freeze, switchover, orderly_stop, cable,
-	standby_dies, one_path, ha_flaps, operators, starved, both_boot, chaos, chaos, chaos, chaos,
+	power_cut,
+	everything_killed,
+	kill_one,
+	kill_one,
+	freeze,
+	switchover,
+	orderly_stop,
+	cable,
+	standby_dies,
+	one_path,
+	ha_flaps,
+	operators,
+	starved,
+	both_boot,
+	chaos,
+	chaos,
+	chaos,
+	chaos,
 };
 
 void scenario_run(struct world *w)
@@ -326,8 +348,8 @@ void scenario_run(struct world *w)
 	while (n-- > 0) {
 		struct node *a = active(w);
 
-		episodes[world_below(w, sizeof(episodes) / sizeof(episodes[0]))](w, a,
-			world_peer(w, a));
+		episodes[world_below(w, sizeof(episodes) / sizeof(episodes[0]))](
+			w, a, world_peer(w, a));
 		if (w->failed || !heal(w))
 			return;
 	}

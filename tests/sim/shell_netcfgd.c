@@ -5,16 +5,38 @@
  */
 #include "tests/sim/sim.h"
 
-static void carry_out(struct world *w, struct node *n, const struct lease_out *out)
+static void busy(struct world *w, struct node *n, usec_t duration)
 {
-	struct process *pr = &n->procs[PROC_NETCFGD];
+	n->procs[PROC_NETCFGD].late_until = w->now + duration;
+}
 
+/* The kernel is slow at times, and while it refuses, what was set must go again. */
+static void take(struct world *w, struct node *n, struct lease_out *out)
+{
+	usec_t took =
+		world_chance(w, 50) ? world_between(w, 1 * MS, 60 * MS) : world_between(w, 50, 800);
+	struct lease_event ev = {.kind = LEASE_EV_TAKEN};
+	usec_t now = node_now(w, n);
+
+	if (w->now < n->kernel.refuses_until) {
+		ev.kind = LEASE_EV_TAKE_FAILED;
+		*out = lease_step(&n->netcfgd.lease, &ev, now);
+		kernel_drop(w, n);
+		return;
+	}
+	kernel_take(w, n);
+	out->reply = lease_step(&n->netcfgd.lease, &ev, now + took).reply;
+	busy(w, n, took);
+}
+
+static void carry_out(struct world *w, struct node *n, struct lease_out *out)
+{
 	switch (out->action) {
 	case LEASE_ACT_NONE:
 		return;
 	case LEASE_ACT_TAKE:
-		kernel_take(w, n);
-		break;
+		take(w, n, out);
+		return;
 	case LEASE_ACT_REFRESH:
 		if (node_holds(w, n))
 			n->kernel.addresses_until = w->now + LEASE_KERNEL_LFT * SEC;
@@ -25,13 +47,13 @@ static void carry_out(struct world *w, struct node *n, const struct lease_out *o
 		kernel_drop(w, n);
 		break;
 	}
-	pr->late_until = w->now + world_between(w, 50, 500);
+	busy(w, n, world_between(w, 50, 500));
 }
 
-static struct lease_out step(struct world *w, struct node *n, enum lease_event_kind kind,
-	uint64_t term, usec_t ttl)
+static struct lease_out step(
+	struct world *w, struct node *n, enum lease_event_kind kind, uint64_t term, usec_t ttl)
 {
-	struct lease_event ev = { .kind = kind, .term = term, .ttl = ttl };
+	struct lease_event ev = {.kind = kind, .term = term, .ttl = ttl};
 	struct lease_out out = lease_step(&n->netcfgd.lease, &ev, node_now(w, n));
 
 	if (out.why != NULL)
@@ -50,18 +72,21 @@ static void on_request(struct world *w, struct node *n, const struct msg *m)
 		[ELECTION_LEASE_RELEASE] = LEASE_EV_RELEASE,
 	};
 	struct lease_out out = step(w, n, kinds[m->lease.verb], m->lease.term, m->lease.ttl);
-	struct msg reply = { .kind = MSG_LEASE_REPLY, .gen = m->gen, .cookie = m->cookie,
-		.lease_reply = { .verb = m->lease.verb, .reply = out.reply } };
+	struct msg reply = {.kind = MSG_LEASE_REPLY,
+		.gen = m->gen,
+		.cookie = m->cookie,
+		.lease_reply = {.verb = m->lease.verb, .reply = out.reply}};
 	usec_t done = n->procs[PROC_NETCFGD].late_until;
 
-	proc_send_at(w, n, PROC_VRRPD,
-		(done > w->now ? done : w->now) + world_between(w, 5, 60), &reply);
+	proc_send_at(w, n, PROC_VRRPD, (done > w->now ? done : w->now) + world_between(w, 5, 60),
+		&reply);
 }
 
 static void tell_link(struct world *w, struct node *n, enum sim_path path)
 {
-	struct msg m = { .kind = MSG_LINK_STATE, .gen = n->vrrpd.netcfgd.gen,
-		.link = { path, network_link_up(w, n, path) } };
+	struct msg m = {.kind = MSG_LINK_STATE,
+		.gen = n->vrrpd.netcfgd.gen,
+		.link = {path, network_link_up(w, n, path)}};
 
 	if (n->vrrpd.netcfgd.subscribed)
 		proc_send(w, n, PROC_VRRPD, &m);
@@ -76,8 +101,9 @@ static void on_subscribe(struct world *w, struct node *n)
 
 void netcfgd_handle(struct world *w, struct node *n, const struct msg *m)
 {
-	struct msg out = { .kind = MSG_ANSWER, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = PROC_NETCFGD } };
+	struct msg out = {.kind = MSG_ANSWER,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = PROC_NETCFGD}};
 
 	switch (m->kind) {
 	case MSG_LEASE_REQUEST:
@@ -114,8 +140,9 @@ usec_t netcfgd_deadline(const struct world *w, const struct node *n)
 
 void netcfgd_start(struct world *w, struct node *n)
 {
-	struct msg m = { .kind = MSG_READY, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = PROC_NETCFGD } };
+	struct msg m = {.kind = MSG_READY,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = PROC_NETCFGD}};
 
 	lease_init(&n->netcfgd.lease);
 	if (node_holds(w, n) && n->kernel.forwarding)

@@ -8,8 +8,9 @@ static void step(struct world *w, struct node *n, enum sim_proc p, enum policy_e
 
 static void tell_health(struct world *w, struct node *n, enum sim_proc p)
 {
-	struct msg m = { .kind = MSG_HEALTH, .gen = n->procs[PROC_VRRPD].gen,
-		.child = { .proc = p, .healthy = n->supervisor.policy[p].healthy } };
+	struct msg m = {.kind = MSG_HEALTH,
+		.gen = n->procs[PROC_VRRPD].gen,
+		.child = {.proc = p, .healthy = n->supervisor.policy[p].healthy}};
 
 	world_trace(w, n, "supervisor: %s is %s", proc_name(p), m.child.healthy ? "well" : "ill");
 	if (p != PROC_VRRPD)
@@ -18,7 +19,7 @@ static void tell_health(struct world *w, struct node *n, enum sim_proc p)
 
 static void carry_out(struct world *w, struct node *n, enum sim_proc p, unsigned actions)
 {
-	struct msg m = { .gen = n->procs[p].gen };
+	struct msg m = {.gen = n->procs[p].gen};
 
 	if (actions & POLICY_KILL)
 		proc_die(w, n, p, false);
@@ -38,14 +39,13 @@ static void carry_out(struct world *w, struct node *n, enum sim_proc p, unsigned
 
 static void step(struct world *w, struct node *n, enum sim_proc p, enum policy_event ev)
 {
-	carry_out(w, n, p,
-		supervisor_policy_step(&n->supervisor.policy[p], ev, node_now(w, n)));
+	carry_out(w, n, p, supervisor_policy_step(&n->supervisor.policy[p], ev, node_now(w, n)));
 }
 
 /* One after the other, so that the role is handed over while the others still work. */
 static void stop_next(struct world *w, struct node *n)
 {
-	static const enum sim_proc order[] = { PROC_VRRPD, PROC_SYNCD, PROC_NETCFGD };
+	static const enum sim_proc order[] = {PROC_VRRPD, PROC_SYNCD, PROC_NETCFGD};
 
 	for (size_t i = 0; i < PROCS - 1; i++) {
 		struct policy *p = &n->supervisor.policy[order[i]];
@@ -122,7 +122,7 @@ usec_t supervisor_deadline(const struct world *w, const struct node *n)
 
 void supervisor_start(struct world *w, struct node *n)
 {
-	static const enum sim_proc order[] = { PROC_NETCFGD, PROC_SYNCD, PROC_VRRPD };
+	static const enum sim_proc order[] = {PROC_NETCFGD, PROC_SYNCD, PROC_VRRPD};
 
 	n->supervisor.stopping = false;
 	for (unsigned i = 0; i < PROCS - 1; i++) {

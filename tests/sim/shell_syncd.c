@@ -10,16 +10,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BATCHES_AHEAD 6  /* frames under way; after that the link is full */
+#define BATCHES_AHEAD 6 /* frames under way; after that the link is full */
 #define DIRTY_MAX     64
 #define DIRTY_SMALL   20
 
-static void step(struct world *w, struct node *n, const struct replica_event *ev,
-	const struct msg *batch);
+static void step(
+	struct world *w, struct node *n, const struct replica_event *ev, const struct msg *batch);
 
 static void step_type(struct world *w, struct node *n, enum replica_event_type type, uint64_t id)
 {
-	step(w, n, &(struct replica_event){ .type = type, .id = id }, NULL);
+	step(w, n, &(struct replica_event){.type = type, .id = id}, NULL);
 }
 
 static void flow_of(const struct record *r, struct flow *ret)
@@ -33,12 +33,13 @@ static void flow_of(const struct record *r, struct flow *ret)
 
 static void self_later(struct world *w, struct node *n, int kind, uint64_t id)
 {
-	struct msg m = { .kind = kind, .gen = n->procs[PROC_SYNCD].gen, .cookie = id };
+	struct msg m = {.kind = kind, .gen = n->procs[PROC_SYNCD].gen, .cookie = id};
 
 	world_post(w, w->now + world_between(w, 20, 300), n->id, PROC_SYNCD, &m);
 }
 
-/* --- the kernel's events ----------------------------------------------------------------------- */
+/* --- the kernel's events -----------------------------------------------------------------------
+ */
 static void put(struct world *w, struct node *n, enum dirty_op op, const struct flow *f)
 {
 	if (dirty_put(n->syncd.dirty, op, f, node_now(w, n)) < 0)
@@ -73,14 +74,18 @@ static void read_kevents(struct world *w, struct node *n, size_t limit)
 		k->kev_n--;
 		on_kevent(w, n, &r);
 	}
+	if (k->kev_n == 0)
+		kernel_events_empty(n);
 }
 
-/* --- notifications and answers ------------------------------------------------------------------ */
+/* --- notifications and answers ------------------------------------------------------------------
+ */
 static void notify(struct world *w, struct node *n)
 {
 	const struct replica *r = &n->syncd.r;
-	struct msg m = { .kind = MSG_SYNC_STATE, .gen = n->vrrpd.syncd.gen,
-		.sync = { r->connected, replica_in_sync(r) } };
+	struct msg m = {.kind = MSG_SYNC_STATE,
+		.gen = n->vrrpd.syncd.gen,
+		.sync = {r->connected, replica_in_sync(r)}};
 
 	world_trace(w, n, "syncd: connected %d in sync %d (%s)", r->connected, replica_in_sync(r),
 		replica_reason(r));
@@ -90,16 +95,15 @@ static void notify(struct world *w, struct node *n)
 
 static void tell_key(struct world *w, struct node *n)
 {
-	struct msg m = { .kind = MSG_PEER_KEY, .gen = n->vrrpd.syncd.gen };
+	struct msg m = {.kind = MSG_PEER_KEY, .gen = n->vrrpd.syncd.gen};
 
 	if (n->syncd.key && n->vrrpd.syncd.subscribed)
 		proc_send(w, n, PROC_VRRPD, &m);
 }
 
-static void done(struct world *w, struct node *n, uint32_t gen, uint64_t cookie,
-	int asked, int err)
+static void done(struct world *w, struct node *n, uint32_t gen, uint64_t cookie, int asked, int err)
 {
-	struct msg m = { .kind = MSG_DONE, .gen = gen, .cookie = cookie, .done = { asked, err } };
+	struct msg m = {.kind = MSG_DONE, .gen = gen, .cookie = cookie, .done = {asked, err}};
 
 	proc_send(w, n, PROC_VRRPD, &m);
 }
@@ -121,22 +125,27 @@ static void flush_check(struct world *w, struct node *n)
 		flush_end(w, n, 0);
 }
 
-/* --- sending ----------------------------------------------------------------------------------- */
+/* --- sending -----------------------------------------------------------------------------------
+ */
 static void send_frame(struct world *w, struct node *n, enum replica_event_type type,
 	const struct replica_action *a)
 {
-	struct msg m = { .kind = MSG_STREAM };
+	struct msg m = {.kind = MSG_STREAM};
 
-	m.stream.ev = (struct replica_event){ .type = type, .role = a->role,
-		.handover = a->handover, .sync = a->sync, .term = a->term, .id = a->id,
-		.seq = a->seq };
+	m.stream.ev = (struct replica_event){.type = type,
+		.role = a->role,
+		.handover = a->handover,
+		.sync = a->sync,
+		.term = a->term,
+		.id = a->id,
+		.seq = a->seq};
 	stream_send(w, n, &m);
 }
 
 static bool send_batch(struct world *w, struct node *n, uint64_t term)
 {
 	struct syncd_shell *s = &n->syncd;
-	struct msg m = { .kind = MSG_STREAM };
+	struct msg m = {.kind = MSG_STREAM};
 	enum dirty_op op;
 	struct flow f;
 
@@ -145,7 +154,7 @@ static bool send_batch(struct world *w, struct node *n, uint64_t term)
 	m.stream.ev.seq = s->seq + 1;
 	while (m.stream.n < SIM_BATCH && dirty_pop(s->dirty, s->seq + 1, &op, &f)) {
 		m.stream.records[m.stream.n++] =
-			(struct record){ (uint8_t)op, (uint8_t)f.key.sport, f.mark };
+			(struct record){(uint8_t)op, (uint8_t)f.key.sport, f.mark};
 		s->sent_seq[f.key.sport] = s->seq + 1;
 		s->sent_version[f.key.sport] = f.mark;
 	}
@@ -161,8 +170,8 @@ void syncd_pump(struct world *w, struct node *n)
 	struct syncd_shell *s = &n->syncd;
 	uint64_t term;
 
-	while (replica_may_send(&s->r, &term) &&
-		stream_room(w, n) > SIM_STREAM - BATCHES_AHEAD && send_batch(w, n, term))
+	while (replica_may_send(&s->r, &term) && stream_room(w, n) > SIM_STREAM - BATCHES_AHEAD &&
+		send_batch(w, n, term))
 		;
 	if (s->dumping && s->dump_read && dirty_mark_sent(s->dirty, s->dump_mark, NULL)) {
 		s->dumping = false;
@@ -179,7 +188,8 @@ void syncd_pump(struct world *w, struct node *n)
 	}
 }
 
-/* --- walks over the own kernel ------------------------------------------------------------------ */
+/* --- walks over the own kernel ------------------------------------------------------------------
+ */
 static void dump_read(struct world *w, struct node *n)
 {
 	struct syncd_shell *s = &n->syncd;
@@ -187,8 +197,8 @@ static void dump_read(struct world *w, struct node *n)
 	s->n_snapshot = 0;
 	for (; s->dump_pos < SIM_SESSIONS && s->n_snapshot < SIM_SLICE; s->dump_pos++)
 		if (n->kernel.present[s->dump_pos])
-			s->snapshot[s->n_snapshot++] = (struct record){ DIRTY_UPDATE,
-				(uint8_t)s->dump_pos, n->kernel.version[s->dump_pos] };
+			s->snapshot[s->n_snapshot++] = (struct record){
+				DIRTY_UPDATE, (uint8_t)s->dump_pos, n->kernel.version[s->dump_pos]};
 	self_later(w, n, MSG_DUMP_SLICE, s->dump_id);
 }
 
@@ -237,18 +247,22 @@ static void sweep_slice(struct world *w, struct node *n, uint64_t id)
 	step_type(w, n, world_chance(w, 20) ? REPLICA_EV_UNSWEPT : REPLICA_EV_SWEPT, id);
 }
 
-static void apply_batch(struct node *n, const struct msg *m)
+static void apply_batch(struct world *w, struct node *n, const struct msg *m)
 {
 	for (size_t i = 0; m != NULL && i < m->stream.n; i++) {
 		const struct record *r = &m->stream.records[i];
 
+		if (w->trace_frames)
+			world_trace(w, n, "applies session %u op %d version %u", r->id, r->op,
+				r->version);
 		n->kernel.present[r->id] = r->op != DIRTY_DELETE;
 		n->kernel.version[r->id] = r->version;
 		n->syncd.marks[r->id] = true;
 	}
 }
 
-/* --- actions ----------------------------------------------------------------------------------- */
+/* --- actions -----------------------------------------------------------------------------------
+ */
 static void dump(struct world *w, struct node *n, uint64_t id)
 {
 	struct syncd_shell *s = &n->syncd;
@@ -259,6 +273,20 @@ static void dump(struct world *w, struct node *n, uint64_t id)
 	s->dump_pos = 0;
 	shadow_scan_begin(s->shadow, true);
 	dump_read(w, n);
+}
+
+/* What is queued is older than the dump that follows, and events after it may be lost. */
+static void clear(struct world *w, struct node *n)
+{
+	struct syncd_shell *s = &n->syncd;
+
+	dirty_clear(s->dirty);
+	shadow_clear(s->shadow);
+	kernel_events_empty(n);
+	n->kernel.overrun = s->draining = s->overrun = false;
+	s->events_since = w->now;
+	if (s->flush.waiting)
+		flush_end(w, n, -EAGAIN);
 }
 
 static void mark(struct node *n, bool on)
@@ -292,7 +320,7 @@ static void listen_events(const struct world *w, struct node *n, bool on)
 	n->kernel.listening = on;
 	n->syncd.events_since = w->now;
 	n->kernel.overrun = false;
-	n->kernel.kev_n = 0;
+	kernel_events_empty(n);
 	if (!on)
 		n->syncd.draining = false;
 }
@@ -312,8 +340,8 @@ static void acked(struct syncd_shell *s, uint64_t seq)
 			s->acked_version[i] = s->sent_version[i];
 }
 
-static void carry_out(struct world *w, struct node *n, const struct replica_action *a,
-	const struct msg *batch)
+static void carry_out(
+	struct world *w, struct node *n, const struct replica_action *a, const struct msg *batch)
 {
 	struct syncd_shell *s = &n->syncd;
 
@@ -340,7 +368,7 @@ static void carry_out(struct world *w, struct node *n, const struct replica_acti
 		send_frame(w, n, REPLICA_EV_ACK, a);
 		break;
 	case REPLICA_DO_APPLY:
-		apply_batch(n, batch);
+		apply_batch(w, n, batch);
 		break;
 	case REPLICA_DO_REFUSE:
 		world_trace(w, n, "syncd: frame refused");
@@ -366,9 +394,7 @@ static void carry_out(struct world *w, struct node *n, const struct replica_acti
 		drain(w, n);
 		break;
 	case REPLICA_DO_CLEAR:
-		dirty_clear(s->dirty);
-		shadow_clear(s->shadow);
-		s->draining = s->overrun = false;
+		clear(w, n);
 		break;
 	case REPLICA_DO_ACKED:
 		acked(s, a->seq);
@@ -382,8 +408,8 @@ static void carry_out(struct world *w, struct node *n, const struct replica_acti
 	}
 }
 
-static void step(struct world *w, struct node *n, const struct replica_event *ev,
-	const struct msg *batch)
+static void step(
+	struct world *w, struct node *n, const struct replica_event *ev, const struct msg *batch)
 {
 	struct replica_actions out;
 
@@ -392,10 +418,11 @@ static void step(struct world *w, struct node *n, const struct replica_event *ev
 		carry_out(w, n, &out.v[i], batch);
 }
 
-/* --- what arrives ------------------------------------------------------------------------------ */
+/* --- what arrives ------------------------------------------------------------------------------
+ */
 static void on_role(struct world *w, struct node *n, const struct msg *m)
 {
-	struct replica_event ev = { .term = m->role.term, .handover = m->role.handover };
+	struct replica_event ev = {.term = m->role.term, .handover = m->role.handover};
 
 	ev.type = m->kind == MSG_PROMOTE ? REPLICA_EV_PROMOTE : REPLICA_EV_DEMOTE;
 	world_trace(w, n, "syncd: %s term %llu handover %d",
@@ -416,8 +443,11 @@ static void on_flush(struct world *w, struct node *n, const struct msg *m)
 		return;
 	}
 	read_kevents(w, n, SIM_KEVENTS);
-	*f = (struct flush){ .waiting = true, .mark = dirty_mark(n->syncd.dirty),
-		.cookie = m->cookie, .gen = m->gen, .deadline = w->now + m->role.timeout };
+	*f = (struct flush){.waiting = true,
+		.mark = dirty_mark(n->syncd.dirty),
+		.cookie = m->cookie,
+		.gen = m->gen,
+		.deadline = w->now + m->role.timeout};
 }
 
 static void on_stream(struct world *w, struct node *n, const struct msg *m)
@@ -448,8 +478,9 @@ static void on_stream(struct world *w, struct node *n, const struct msg *m)
 
 void syncd_handle(struct world *w, struct node *n, const struct msg *m)
 {
-	struct msg out = { .kind = MSG_ANSWER, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = PROC_SYNCD } };
+	struct msg out = {.kind = MSG_ANSWER,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = PROC_SYNCD}};
 
 	switch (m->kind) {
 	case MSG_SYNC_SUBSCRIBE:
@@ -520,15 +551,17 @@ void syncd_stop(struct node *n)
 
 void syncd_start(struct world *w, struct node *n)
 {
-	static const uint8_t hash_key[FLOW_HASH_KEY_BYTES] = { 1, 2, 3 };
-	struct msg m = { .kind = MSG_READY, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = PROC_SYNCD } };
+	static const uint8_t hash_key[FLOW_HASH_KEY_BYTES] = {1, 2, 3};
+	struct msg m = {.kind = MSG_READY,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = PROC_SYNCD}};
 	struct syncd_shell *s = &n->syncd;
 	size_t max = world_chance(w, 50) ? DIRTY_SMALL : DIRTY_MAX;
 
 	syncd_stop(n);
-	*s = (struct syncd_shell){ .dirty = dirty_new(max, hash_key), .dirty_max = max,
-		.shadow = shadow_new(DIRTY_MAX, hash_key) };
+	*s = (struct syncd_shell){.dirty = dirty_new(max, hash_key),
+		.dirty_max = max,
+		.shadow = shadow_new(DIRTY_MAX, hash_key)};
 	if (s->dirty == NULL || s->shadow == NULL)
 		world_fail(w, "simulation", "out of memory");
 	replica_init(&s->r, node_now(w, n));

@@ -14,16 +14,18 @@
 #define RECONNECT_MAX	(500 * MS)
 #define LEASE_TIMEOUT	(200 * MS)
 #define SLOW_TIMEOUT	(600 * MS)
+#define UNANSWERED_MAX	20
 #define GREET_GAP	(1 * MS)
 
 static void step(struct world *w, struct node *n, const struct election_event *ev);
 
-/* --- what the core asks for -------------------------------------------------------------------- */
-static void send_beat(struct world *w, struct node *n, size_t link, enum beat_kind kind,
-	uint64_t echo)
+/* --- what the core asks for --------------------------------------------------------------------
+ */
+static void send_beat(
+	struct world *w, struct node *n, size_t link, enum beat_kind kind, uint64_t echo)
 {
 	struct vrrpd_shell *v = &n->vrrpd;
-	struct msg m = { .kind = MSG_FRAME, .frame.path = (enum sim_path)link };
+	struct msg m = {.kind = MSG_FRAME, .frame.path = (enum sim_path)link};
 
 	if (!v->e.key)
 		return;
@@ -41,9 +43,11 @@ static void send_advert(struct world *w, struct node *n, size_t instance, uint8_
 {
 	const struct election_config *c = &n->vrrpd.e.cfg;
 	size_t link = c->instances[instance].link;
-	struct msg m = { .kind = MSG_ADVERT, .advert = { .instance = instance,
-		.priority = priority, .interval = c->instances[instance].advert_interval,
-		.source = n->vrrpd.e.links[link].address.s_addr } };
+	struct msg m = {.kind = MSG_ADVERT,
+		.advert = {.instance = instance,
+			.priority = priority,
+			.interval = c->instances[instance].advert_interval,
+			.source = n->vrrpd.e.links[link].address.s_addr}};
 
 	network_send(w, n, (enum sim_path)link, &m);
 }
@@ -57,8 +61,10 @@ static int ask(struct world *w, struct node *n, enum sim_proc server, struct msg
 		return -ENOTCONN;
 	if (c->n == SIM_PENDING)
 		return -EAGAIN;
-	c->pending[c->n++] = (struct pending){ .cookie = m->cookie, .kind = m->kind,
-		.verb = m->lease.verb, .deadline = w->now + timeout };
+	c->pending[c->n++] = (struct pending){.cookie = m->cookie,
+		.kind = m->kind,
+		.verb = m->lease.verb,
+		.deadline = w->now + timeout};
 	m->gen = c->gen;
 	proc_send(w, n, server, m);
 	return 0;
@@ -66,8 +72,13 @@ static int ask(struct world *w, struct node *n, enum sim_proc server, struct msg
 
 static void unanswered(struct world *w, struct node *n, const struct pending *p, int err)
 {
-	struct election_event ev = { .kind = ELECTION_EV_LEASE };
+	struct election_event ev = {.kind = ELECTION_EV_LEASE};
 
+	/* vrrpd would hang: its loop goes on only when no event is left. */
+	if (n->vrrpd.depth > UNANSWERED_MAX) {
+		world_fail(w, "no busy loop", "vrrpd asks again at once what nobody answers");
+		return;
+	}
 	switch (p->kind) {
 	case MSG_LEASE_REQUEST:
 		ev.lease.cookie = p->cookie;
@@ -83,7 +94,9 @@ static void unanswered(struct world *w, struct node *n, const struct pending *p,
 	default:
 		return;
 	}
+	n->vrrpd.depth++;
 	step(w, n, &ev);
+	n->vrrpd.depth--;
 }
 
 /* Requests that could not even be sent; told after the actions are done, as the core demands. */
@@ -96,8 +109,8 @@ static void ask_or_refuse(struct world *w, struct node *n, enum sim_proc server,
 	usec_t timeout, struct refused *refused)
 {
 	if (ask(w, n, server, m, timeout) < 0 && refused->n < 8)
-		refused->v[refused->n++] = (struct pending){ .cookie = m->cookie, .kind = m->kind,
-			.verb = m->lease.verb };
+		refused->v[refused->n++] = (struct pending){
+			.cookie = m->cookie, .kind = m->kind, .verb = m->lease.verb};
 }
 
 static void note(struct world *w, struct node *n)
@@ -116,10 +129,10 @@ static void answer(struct world *w, struct node *n, const struct election_action
 	world_trace(w, n, "switchover answered %d: %s", a->answer.err, a->answer.text);
 }
 
-static void carry_out(struct world *w, struct node *n, const struct election_action *a,
-	struct refused *refused)
+static void carry_out(
+	struct world *w, struct node *n, const struct election_action *a, struct refused *refused)
 {
-	struct msg m = { .kind = MSG_NONE };
+	struct msg m = {.kind = MSG_NONE};
 
 	switch (a->kind) {
 	case ELECTION_DO_BEAT:
@@ -143,7 +156,9 @@ static void carry_out(struct world *w, struct node *n, const struct election_act
 				(unsigned long long)a->lease.term);
 		ask_or_refuse(w, n, PROC_NETCFGD, &m,
 			a->lease.verb == ELECTION_LEASE_QUERY ||
-				a->lease.verb == ELECTION_LEASE_RENEW ? LEASE_TIMEOUT : SLOW_TIMEOUT,
+					a->lease.verb == ELECTION_LEASE_RENEW
+				? LEASE_TIMEOUT
+				: SLOW_TIMEOUT,
 			refused);
 		break;
 	case ELECTION_DO_PROMOTE:
@@ -181,7 +196,7 @@ static void carry_out(struct world *w, struct node *n, const struct election_act
 
 static void apply(struct world *w, struct node *n, struct election_actions *actions)
 {
-	struct refused refused = { .n = 0 };
+	struct refused refused = {.n = 0};
 
 	n->vrrpd.due = actions->deadline;
 	if (actions->dropped)
@@ -198,10 +213,11 @@ static void step(struct world *w, struct node *n, const struct election_event *e
 	apply(w, n, &w->actions);
 }
 
-/* --- connections ------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------
+ */
 static void channel_event(struct world *w, struct node *n, enum sim_proc server, bool up)
 {
-	struct election_event ev = { .channel = { up } };
+	struct election_event ev = {.channel = {up}};
 
 	ev.kind = server == PROC_NETCFGD ? ELECTION_EV_LEASE_CHANNEL : ELECTION_EV_SYNC_CHANNEL;
 	step(w, n, &ev);
@@ -210,7 +226,7 @@ static void channel_event(struct world *w, struct node *n, enum sim_proc server,
 static void channel_connect(struct world *w, struct node *n, enum sim_proc server)
 {
 	struct channel *c = channel_of(n, server);
-	struct msg m = { .kind = server == PROC_NETCFGD ? MSG_LINK_SUBSCRIBE : MSG_SYNC_SUBSCRIBE };
+	struct msg m = {.kind = server == PROC_NETCFGD ? MSG_LINK_SUBSCRIBE : MSG_SYNC_SUBSCRIBE};
 
 	if (!n->procs[PROC_SUPERVISOR].alive) {
 		c->backoff = c->backoff * 2 > RECONNECT_MAX ? RECONNECT_MAX : c->backoff * 2;
@@ -253,8 +269,7 @@ static bool settle(struct channel *c, const struct msg *m)
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->pending[i].cookie != m->cookie)
 			continue;
-		memmove(&c->pending[i], &c->pending[i + 1],
-			(c->n - i - 1) * sizeof(c->pending[0]));
+		memmove(&c->pending[i], &c->pending[i + 1], (c->n - i - 1) * sizeof(c->pending[0]));
 		c->n--;
 		return true;
 	}
@@ -270,15 +285,15 @@ static void expire(struct world *w, struct node *n, struct channel *c)
 			i++;
 			continue;
 		}
-		memmove(&c->pending[i], &c->pending[i + 1],
-			(c->n - i - 1) * sizeof(c->pending[0]));
+		memmove(&c->pending[i], &c->pending[i + 1], (c->n - i - 1) * sizeof(c->pending[0]));
 		c->n--;
 		unanswered(w, n, &p, -ETIMEDOUT);
 		i = 0;
 	}
 }
 
-/* --- what arrives ------------------------------------------------------------------------------ */
+/* --- what arrives ------------------------------------------------------------------------------
+ */
 static void on_frame(struct world *w, struct node *n, const struct msg *m)
 {
 	struct vrrpd_shell *v = &n->vrrpd;
@@ -296,13 +311,14 @@ static void on_frame(struct world *w, struct node *n, const struct msg *m)
 	}
 	if (r != BEAT_OK)
 		return;
-	step(w, n, &(struct election_event){ .kind = ELECTION_EV_BEAT,
-		.beat = { m->frame.path, &m->frame.beat } });
+	step(w, n,
+		&(struct election_event){
+			.kind = ELECTION_EV_BEAT, .beat = {m->frame.path, &m->frame.beat}});
 }
 
 static void on_advert(struct world *w, struct node *n, const struct msg *m)
 {
-	struct election_event ev = { .kind = ELECTION_EV_ADVERT };
+	struct election_event ev = {.kind = ELECTION_EV_ADVERT};
 
 	ev.advert.instance = m->advert.instance;
 	ev.advert.source.s_addr = m->advert.source;
@@ -313,7 +329,7 @@ static void on_advert(struct world *w, struct node *n, const struct msg *m)
 
 static void on_link_state(struct world *w, struct node *n, const struct msg *m)
 {
-	struct election_event ev = { .kind = ELECTION_EV_LINK };
+	struct election_event ev = {.kind = ELECTION_EV_LINK};
 
 	if (!n->vrrpd.netcfgd.up || m->gen != n->vrrpd.netcfgd.gen)
 		return;
@@ -325,7 +341,7 @@ static void on_link_state(struct world *w, struct node *n, const struct msg *m)
 
 static void on_lease_reply(struct world *w, struct node *n, const struct msg *m)
 {
-	struct election_event ev = { .kind = ELECTION_EV_LEASE };
+	struct election_event ev = {.kind = ELECTION_EV_LEASE};
 
 	if (!settle(&n->vrrpd.netcfgd, m))
 		return;
@@ -341,7 +357,7 @@ static void on_lease_reply(struct world *w, struct node *n, const struct msg *m)
 
 static void on_done(struct world *w, struct node *n, const struct msg *m)
 {
-	struct election_event ev = { .done = { m->cookie, m->done.err } };
+	struct election_event ev = {.done = {m->cookie, m->done.err}};
 
 	if (!settle(&n->vrrpd.syncd, m) || m->done.asked == MSG_DEMOTE)
 		return;
@@ -351,7 +367,7 @@ static void on_done(struct world *w, struct node *n, const struct msg *m)
 
 static void on_sync_state(struct world *w, struct node *n, const struct msg *m)
 {
-	struct election_event ev = { .kind = ELECTION_EV_SYNC };
+	struct election_event ev = {.kind = ELECTION_EV_SYNC};
 
 	if (!n->vrrpd.syncd.up || m->gen != n->vrrpd.syncd.gen)
 		return;
@@ -369,10 +385,10 @@ static void on_sync_state(struct world *w, struct node *n, const struct msg *m)
 
 static void on_health(struct world *w, struct node *n, const struct msg *m)
 {
-	struct election_event ev = { .kind = ELECTION_EV_DAEMON };
+	struct election_event ev = {.kind = ELECTION_EV_DAEMON};
 
-	ev.daemon.daemon = m->child.proc == PROC_NETCFGD ? ELECTION_DAEMON_NETCFGD :
-							   ELECTION_DAEMON_SYNCD;
+	ev.daemon.daemon =
+		m->child.proc == PROC_NETCFGD ? ELECTION_DAEMON_NETCFGD : ELECTION_DAEMON_SYNCD;
 	ev.daemon.healthy = m->child.healthy;
 	step(w, n, &ev);
 }
@@ -385,8 +401,9 @@ static void on_reload(struct world *w, struct node *n)
 
 void vrrpd_handle(struct world *w, struct node *n, const struct msg *m)
 {
-	struct msg out = { .kind = MSG_ANSWER, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = PROC_VRRPD } };
+	struct msg out = {.kind = MSG_ANSWER,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = PROC_VRRPD}};
 
 	switch (m->kind) {
 	case MSG_FRAME:
@@ -415,11 +432,12 @@ void vrrpd_handle(struct world *w, struct node *n, const struct msg *m)
 		on_health(w, n, m);
 		break;
 	case MSG_SWITCHOVER:
-		step(w, n, &(struct election_event){ .kind = ELECTION_EV_SWITCHOVER,
-			.switchover = { m->cookie } });
+		step(w, n,
+			&(struct election_event){
+				.kind = ELECTION_EV_SWITCHOVER, .switchover = {m->cookie}});
 		break;
 	case MSG_STOP:
-		step(w, n, &(struct election_event){ .kind = ELECTION_EV_STOP });
+		step(w, n, &(struct election_event){.kind = ELECTION_EV_STOP});
 		break;
 	case MSG_RELOAD:
 		on_reload(w, n);
@@ -456,7 +474,7 @@ void vrrpd_tick(struct world *w, struct node *n)
 		channel_connect(w, n, PROC_SYNCD);
 	poll_before_deciding(w, n);
 	if (node_now(w, n) >= v->due && !v->exiting)
-		step(w, n, &(struct election_event){ .kind = ELECTION_EV_TICK });
+		step(w, n, &(struct election_event){.kind = ELECTION_EV_TICK});
 	if (v->exiting)
 		proc_die(w, n, PROC_VRRPD, true);
 }
@@ -494,8 +512,9 @@ static void channel_reset(struct world *w, struct channel *c)
 void vrrpd_start(struct world *w, struct node *n)
 {
 	struct vrrpd_shell *v = &n->vrrpd;
-	struct msg m = { .kind = MSG_READY, .gen = n->procs[PROC_SUPERVISOR].gen,
-		.child = { .proc = PROC_VRRPD } };
+	struct msg m = {.kind = MSG_READY,
+		.gen = n->procs[PROC_SUPERVISOR].gen,
+		.child = {.proc = PROC_VRRPD}};
 
 	n->config.session = world_random(w) | 1;
 	election_init(&v->e, &n->config, node_now(w, n));

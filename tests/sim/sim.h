@@ -24,25 +24,26 @@
 #include "vrrpd/beat.h"
 #include "vrrpd/election.h"
 
-#define MS USEC_PER_MS
+#define MS  USEC_PER_MS
 #define SEC USEC_PER_SEC
 
-#define SIM_SESSIONS 48   /* names a session can have */
-#define SIM_SLICE    8   /* sessions that a walk over the kernel sees at once */
-#define SIM_BATCH    12   /* records in one batch */
+#define SIM_SESSIONS 48	  /* names a session can have */
+#define SIM_SLICE    8	  /* sessions that a walk over the kernel sees at once */
+#define SIM_BATCH    12	  /* records in one batch */
 #define SIM_EVENTS   8192 /* waiting at once */
 #define SIM_INBOX    512  /* messages a process has not read: the sockets' buffers */
 #define SIM_KEVENTS  256  /* unread conntrack events: the netlink socket's buffer */
 #define SIM_STREAM   128  /* frames under way on the HA link, per direction */
-#define SIM_PENDING  64   /* requests of one client without an answer */
-#define SIM_TRACE    40   /* lines kept for a failure */
+#define SIM_PENDING  64	  /* requests of one client without an answer */
+#define SIM_TRACE    40	  /* lines kept for a failure */
 #define SIM_LINE     200
 
 enum { NODES = 2 };
 enum sim_path { PATH_LAN, PATH_WAN, PATH_HA, PATHS };
 enum sim_proc { PROC_SUPERVISOR, PROC_NETCFGD, PROC_SYNCD, PROC_VRRPD, PROCS };
 
-/* --- messages: what travels to a process -------------------------------------------------------- */
+/* --- messages: what travels to a process --------------------------------------------------------
+ */
 enum msg_kind {
 	MSG_NONE,
 	/* network to vrrpd */
@@ -66,7 +67,7 @@ enum msg_kind {
 	MSG_HEALTH,
 	MSG_SWITCHOVER,
 	MSG_RELOAD,
-	MSG_ASK,    /* the supervisor's status query */
+	MSG_ASK, /* the supervisor's status query */
 	MSG_ANSWER,
 	MSG_READY,
 	MSG_EXITED, /* SIGCHLD */
@@ -90,7 +91,7 @@ struct record {
 };
 
 struct msg {
-	int kind; /* enum msg_kind, of which each process knows some */
+	int kind;     /* enum msg_kind, of which each process knows some */
 	uint32_t gen; /* of the connection, the stream or the process it belongs to; 0: any */
 	uint64_t cookie;
 	union {
@@ -144,9 +145,10 @@ struct msg {
 	};
 };
 
-/* --- the event queue ------------------------------------------------------------------------------ */
+/* --- the event queue
+ * ------------------------------------------------------------------------------ */
 enum ev_kind {
-	EV_MSG,     /* offer `msg` to a process */
+	EV_MSG,	    /* offer `msg` to a process */
 	EV_WAKE,    /* a process goes on */
 	EV_START,   /* a process has finished its start-up */
 	EV_STREAM,  /* the head of one direction of the HA link */
@@ -166,7 +168,8 @@ struct event {
 	struct msg msg; /* EV_MSG */
 };
 
-/* --- the network ----------------------------------------------------------------------------------- */
+/* --- the network
+ * ----------------------------------------------------------------------------------- */
 struct path {
 	bool cut[NODES];     /* what node n sends is lost in silence */
 	bool carrier[NODES]; /* of node n's port */
@@ -182,36 +185,39 @@ struct frame_ref {
 /* The HA link's connection: frames in order, or down. */
 struct stream {
 	uint32_t gen;
-	usec_t up_at;         /* when both ends hear of it */
-	bool open[NODES];     /* the connection of `gen` exists at node n */
-	usec_t alive[NODES];  /* last sign of the other end */
+	usec_t up_at;	     /* when both ends hear of it */
+	bool open[NODES];    /* the connection of `gen` exists at node n */
+	usec_t alive[NODES]; /* last sign of the other end */
 	usec_t patience[NODES];
 	struct frame_ref queue[NODES][SIM_STREAM]; /* from node n */
 	size_t head[NODES], n[NODES];
 	bool armed[NODES]; /* an EV_STREAM is in the queue */
 	usec_t last[NODES];
+	usec_t repaired[NODES]; /* what was lost is there again, and all behind it */
 };
 
-/* --- a node ------------------------------------------------------------------------------------------ */
+/* --- a node
+ * ------------------------------------------------------------------------------------------ */
 struct kernel {
 	bool addresses;
 	usec_t addresses_until; /* their lifetime */
 	bool forwarding;
+	usec_t refuses_until; /* to set addresses */
 	bool present[SIM_SESSIONS];
 	uint32_t version[SIM_SESSIONS];
 	usec_t changed[SIM_SESSIONS]; /* by traffic, not by replication */
-	bool listening;               /* a conntrack event socket is open */
+	bool listening;		      /* a conntrack event socket is open */
 	struct record kevents[SIM_KEVENTS];
 	size_t kev_head, kev_n;
-	bool overrun;
+	bool overrun, congested; /* events were lost, and are until the queue was emptied */
 };
 
 struct process {
 	bool alive, starting, frozen;
-	uint32_t gen;        /* its pid */
-	usec_t late_until;   /* runs nothing before: starved, or busy */
-	usec_t deadline;     /* of its timers */
-	usec_t armed;        /* the earliest EV_WAKE in the queue; USEC_NEVER: none */
+	uint32_t gen;		   /* its pid */
+	usec_t late_until;	   /* runs nothing before: starved, or busy */
+	usec_t deadline;	   /* of its timers */
+	usec_t armed;		   /* the earliest EV_WAKE in the queue; USEC_NEVER: none */
 	uint16_t inbox[SIM_INBOX]; /* events kept in the pool */
 	size_t head, n;
 	usec_t last_sent; /* arrival of the newest message sent to it */
@@ -243,6 +249,7 @@ struct vrrpd_shell {
 	struct channel netcfgd, syncd;
 	enum election_role role; /* as last seen by the invariants */
 	bool switchover_answered, exiting;
+	unsigned depth; /* requests failed while their failures are told */
 	usec_t greeted; /* last answer to a frame that is not trusted yet */
 	int switchover_err;
 	usec_t due; /* of the core, node time */
@@ -270,7 +277,7 @@ struct syncd_shell {
 	uint64_t dump_id, dump_mark;
 	size_t dump_pos, n_snapshot;
 	struct record snapshot[SIM_SLICE]; /* what the kernel had, when it was asked */
-	bool overrun; /* to be reported when what goes on is done */
+	bool overrun;			   /* to be reported when what goes on is done */
 	size_t dirty_max;
 	bool marking, sweeping;
 	uint64_t sweep_id;
@@ -303,18 +310,20 @@ struct node {
 	struct election_config config;
 };
 
-/* --- what the invariants keep -------------------------------------------------------------------------- */
+/* --- what the invariants keep
+ * -------------------------------------------------------------------------- */
 struct watch {
 	bool holding[NODES];
 	enum election_role role[NODES];
-	usec_t overlap_since;   /* both hold addresses and could hear each other; USEC_NEVER: not so */
-	usec_t unsynced_since;  /* the Standby says in sync, the Active knows better */
-	usec_t disturbed;       /* the last fault, heal or boot */
-	usec_t quiet_from;      /* ... and when its effect on a process ends */
-	usec_t changed_at;      /* a daemon came back, or beats became possible */
+	usec_t overlap_since;  /* both hold addresses and could hear each other; USEC_NEVER: not so
+				*/
+	usec_t unsynced_since; /* the Standby says in sync, the Active knows better */
+	usec_t disturbed;      /* the last fault, heal or boot */
+	usec_t quiet_from;     /* ... and when its effect on a process ends */
+	usec_t changed_at;     /* a daemon came back, or beats became possible */
 	unsigned conditions;
-	uint64_t transitions;   /* role changes */
-	uint64_t moves;         /* changes of who holds addresses */
+	uint64_t transitions; /* role changes */
+	uint64_t moves;	      /* changes of who holds addresses */
 	uint64_t lost_sessions;
 	usec_t longest_overlap;
 	/* expectations of the present episode */
@@ -346,6 +355,8 @@ struct world {
 
 	/* clients */
 	bool client_alive[SIM_SESSIONS];
+	usec_t ended_at[SIM_SESSIONS]; /* by the clients */
+	uint8_t ended_on[SIM_SESSIONS];
 	uint8_t announced; /* the node hosts last heard an announcement of */
 	uint32_t versions;
 	uint64_t changes;
@@ -357,15 +368,16 @@ struct world {
 	struct election_actions actions; /* scratch: too large for the stack */
 };
 
-/* --- world.c ------------------------------------------------------------------------------------------ */
+/* --- world.c
+ * ------------------------------------------------------------------------------------------ */
 void world_init(struct world *w, uint64_t seed);
 void world_fini(struct world *w);
 uint64_t world_random(struct world *w);
 uint64_t world_below(struct world *w, uint64_t bound); /* 0 .. bound - 1 */
 usec_t world_between(struct world *w, usec_t from, usec_t to);
 bool world_chance(struct world *w, unsigned per_mille);
-struct event *world_schedule(struct world *w, usec_t at, enum ev_kind kind, unsigned node,
-	unsigned proc, uint32_t gen);
+struct event *world_schedule(
+	struct world *w, usec_t at, enum ev_kind kind, unsigned node, unsigned proc, uint32_t gen);
 void world_post(struct world *w, usec_t at, unsigned node, unsigned proc, const struct msg *m);
 /* Keeps an event that was taken from the queue, e.g. in an inbox; world_free() gives it back. */
 uint16_t world_keep(struct world *w, const struct msg *m);
@@ -391,7 +403,8 @@ static inline usec_t node_to_world(const struct node *n, usec_t t)
 	return t == USEC_NEVER ? USEC_NEVER : t - n->clock_offset;
 }
 
-/* --- process.c ----------------------------------------------------------------------------------------- */
+/* --- process.c
+ * ----------------------------------------------------------------------------------------- */
 const char *proc_name(unsigned proc);
 void proc_spawn(struct world *w, struct node *n, enum sim_proc p);
 /* Dies at once, whatever it was doing; `clean` is an exit with status 0. */
@@ -407,14 +420,15 @@ bool proc_running(const struct node *n, enum sim_proc p);
 void proc_take_frames(struct world *w, struct node *n, enum sim_proc p);
 /* Throws them away. */
 void proc_drop_frames(struct world *w, struct node *n, enum sim_proc p);
-void proc_send_at(struct world *w, struct node *n, enum sim_proc to, usec_t at,
-	const struct msg *m);
+void proc_send_at(
+	struct world *w, struct node *n, enum sim_proc to, usec_t at, const struct msg *m);
 void proc_send(struct world *w, struct node *n, enum sim_proc to, const struct msg *m);
 
 void channel_closed(struct world *w, struct node *n, enum sim_proc server);
 struct channel *channel_of(struct node *n, enum sim_proc server);
 
-/* --- shells: one per process --------------------------------------------------------------------------- */
+/* --- shells: one per process
+ * --------------------------------------------------------------------------- */
 void vrrpd_start(struct world *w, struct node *n);
 void vrrpd_handle(struct world *w, struct node *n, const struct msg *m);
 void vrrpd_tick(struct world *w, struct node *n);
@@ -435,7 +449,8 @@ void supervisor_handle(struct world *w, struct node *n, const struct msg *m);
 void supervisor_tick(struct world *w, struct node *n);
 usec_t supervisor_deadline(const struct world *w, const struct node *n);
 
-/* --- network.c ------------------------------------------------------------------------------------------ */
+/* --- network.c
+ * ------------------------------------------------------------------------------------------ */
 void network_init(struct world *w);
 void network_send(struct world *w, struct node *from, enum sim_path path, const struct msg *m);
 bool network_both_ways(const struct world *w, enum sim_path path); /* and without any trouble */
@@ -448,16 +463,21 @@ void stream_poll(struct world *w);
 /* This end closes: the process is gone, or wants it so. */
 void stream_close(struct world *w, struct node *n, bool silent);
 
-/* --- node.c: the kernel and the machine ------------------------------------------------------------------ */
+/* --- node.c: the kernel and the machine
+ * ------------------------------------------------------------------ */
 void node_boot(struct world *w, struct node *n);
 void node_power_cut(struct world *w, struct node *n);
 void node_launch(struct world *w, struct node *n);
 bool node_holds(const struct world *w, const struct node *n);
 void kernel_take(struct world *w, struct node *n);
 void kernel_drop(struct world *w, struct node *n);
+/* The reader has emptied the event queue, or throws it away. */
+void kernel_events_empty(struct node *n);
+void kernel_overrun(struct node *n);
 void kernel_session(struct world *w, struct node *n, enum dirty_op op, unsigned id);
 
-/* --- workload.c, faults.c, scenario.c, invariants.c -------------------------------------------------------- */
+/* --- workload.c, faults.c, scenario.c, invariants.c
+ * -------------------------------------------------------- */
 void workload_step(struct world *w);
 /* Clients give up sessions that the Active does not know. */
 void workload_reconcile(struct world *w);

@@ -6,6 +6,8 @@
  */
 #include "tests/sim/sim.h"
 
+#define NAME_REST (100 * MS)
+
 /* The node whose virtual address answers; with two, the one the hosts last heard announced. */
 static struct node *forwarder(struct world *w)
 {
@@ -32,9 +34,13 @@ void workload_step(struct world *w)
 	struct node *n = forwarder(w);
 	bool end = world_chance(w, 250), burst = world_chance(w, 20);
 
-	world_schedule(w, w->now + (burst ? 5 : world_between(w, 1, 2 * w->client_every)), EV_CLIENT,
-		0, 0, 0);
+	world_schedule(w, w->now + (burst ? 5 : world_between(w, 1, 2 * w->client_every)),
+		EV_CLIENT, 0, 0, 0);
 	if (n == NULL || w->clients_pause)
+		return;
+	/* Its old end may still be on its way to a node that took over a moment ago. */
+	if (!w->client_alive[id] && w->ended_on[id] != n->id &&
+		w->now < w->ended_at[id] + NAME_REST)
 		return;
 	if (!w->client_alive[id]) {
 		/* The same name as an older session's, at times before its end was replicated. */
@@ -45,6 +51,8 @@ void workload_step(struct world *w)
 	} else if (end) {
 		kernel_session(w, n, DIRTY_DELETE, id);
 		w->client_alive[id] = false;
+		w->ended_at[id] = w->now;
+		w->ended_on[id] = n->id;
 	} else {
 		kernel_session(w, n, DIRTY_UPDATE, id);
 	}

@@ -39,12 +39,15 @@ static void mix(struct world *w, uint64_t v)
 	w->hash ^= w->hash >> 29;
 }
 
-/* --- trace ------------------------------------------------------------------------------------- */
+/* --- trace -------------------------------------------------------------------------------------
+ */
 static void put_line(struct world *w, const char *fmt, va_list ap, const struct node *n)
 {
 	char *line = w->lines[w->n_lines++ % SIM_TRACE];
 	int len = snprintf(line, SIM_LINE, "%12.6f %s ", (double)w->now / 1e6,
-		n == NULL ? "-" : n->id ? "B" : "A");
+		n == NULL ? "-"
+		: n->id	  ? "B"
+			  : "A");
 
 	vsnprintf(line + len, SIM_LINE - (size_t)len, fmt, ap);
 	for (const char *c = line; *c; c++)
@@ -81,7 +84,8 @@ void world_fail(struct world *w, const char *invariant, const char *fmt, ...)
 	printf("\n");
 }
 
-/* --- queue ------------------------------------------------------------------------------------- */
+/* --- queue -------------------------------------------------------------------------------------
+ */
 static bool earlier(const struct world *w, uint16_t a, uint16_t b)
 {
 	const struct event *x = &w->pool[a], *y = &w->pool[b];
@@ -142,8 +146,8 @@ void world_free(struct world *w, uint16_t index)
 		w->unused[w->n_unused++] = index;
 }
 
-struct event *world_schedule(struct world *w, usec_t at, enum ev_kind kind, unsigned node,
-	unsigned proc, uint32_t gen)
+struct event *world_schedule(
+	struct world *w, usec_t at, enum ev_kind kind, unsigned node, unsigned proc, uint32_t gen)
 {
 	uint16_t i = pool_take(w);
 	struct event *e = &w->pool[i];
@@ -214,7 +218,7 @@ bool world_step(struct world *w)
 	w->steps++;
 	mix(w, (uint64_t)e->at);
 	mix(w, (uint64_t)e->kind << 24 | (uint64_t)e->node << 16 | (uint64_t)e->proc << 8 |
-		(e->kind == EV_MSG ? (uint64_t)e->msg.kind : 0));
+			(e->kind == EV_MSG ? (uint64_t)e->msg.kind : 0));
 	dispatch(w, e);
 	world_free(w, i);
 	invariants_check(w);
