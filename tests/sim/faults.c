@@ -40,7 +40,7 @@ void faults_power(struct world *w, struct node *n, usec_t off)
 	world_schedule(w, w->now + off, EV_BOOT, n->id, 0, n->outages);
 }
 
-static void tell(struct world *w, struct node *n, enum sim_proc p, enum msg_kind kind)
+static void tell(struct world *w, struct node *n, enum sim_proc p, int kind)
 {
 	struct msg m = {.kind = kind, .gen = n->procs[p].gen, .cookie = 1};
 
@@ -103,6 +103,7 @@ void faults_random(struct world *w)
 	struct node *n = &w->nodes[world_below(w, NODES)];
 	enum sim_proc p = (enum sim_proc)world_below(w, PROCS);
 	enum sim_path path = (enum sim_path)world_below(w, PATHS);
+	uint64_t way = world_below(w, 4);
 	usec_t long_time = world_between(w, 1 * MS, world_chance(w, 500) ? 100 * MS : 6 * SEC);
 
 	switch (world_below(w, 15)) {
@@ -124,7 +125,7 @@ void faults_random(struct world *w)
 		faults_stop(w, n);
 		break;
 	case 7:
-		faults_cut(w, path, world_chance(w, 700), world_chance(w, 700));
+		faults_cut(w, path, way != 0, way != 1);
 		break;
 	case 8:
 		faults_note(w, 0);

@@ -120,7 +120,8 @@ int main(int argc, char **argv)
 {
 	struct options o = {.first = 1, .last = UINT64_MAX, .steps = UINT64_MAX, .timed = true};
 	struct world *w = calloc(1, sizeof(*w));
-	uint64_t seeds = 0, steps = 0, failures = 0;
+	uint64_t seeds = 0, steps = 0, failures = 0, slowest_seed = 0;
+	usec_t slowest = 0;
 	double begin = seconds();
 
 	if (!parse(argc, argv, &o) || w == NULL) {
@@ -135,12 +136,18 @@ int main(int argc, char **argv)
 
 		seeds++;
 		steps += w->steps;
+		if (w->watch.slowest_settle > slowest) {
+			slowest = w->watch.slowest_settle;
+			slowest_seed = seed;
+		}
 		if (good && seeds % TWICE_EVERY == 1 && !o.trace)
 			good = run_again(w, seed);
 		failures += !good;
 		if (seed == UINT64_MAX || (o.timed && seconds() - begin > DEFAULT_SECONDS))
 			break;
 	}
+	printf("slowest to settle: seed %llu, %.3f s\n", (unsigned long long)slowest_seed,
+		(double)slowest / 1e6);
 	printf("%llu seeds, %llu steps, %llu failures\n", (unsigned long long)seeds,
 		(unsigned long long)steps, (unsigned long long)failures);
 	free(w);

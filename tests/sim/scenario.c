@@ -101,8 +101,11 @@ static bool settle(struct world *w)
 			good_since = USEC_NEVER;
 		else if (good_since == USEC_NEVER)
 			good_since = w->now;
-		if (why == NULL && w->now - good_since >= SETTLED_FOR)
+		if (why == NULL && w->now - good_since >= SETTLED_FOR) {
+			if (good_since - begin > w->watch.slowest_settle)
+				w->watch.slowest_settle = good_since - begin;
 			return true;
+		}
 		if (w->now - begin > settle_limit(w)) {
 			world_fail(w, "converges", "not settled %.1f s after the last fault: %s",
 				(double)(w->now - begin) / 1e6, why ? why : "unstable");
@@ -280,16 +283,17 @@ static void operators(struct world *w, struct node *a, struct node *s)
 
 static void starved(struct world *w, struct node *a, struct node *s)
 {
-	usec_t ttl = election_times(&a->vrrpd.e).ttl;
-	usec_t most = ttl - election_times(&a->vrrpd.e).tick - 2 * MS;
+	struct election_times t = election_times(&a->vrrpd.e);
+	usec_t most = t.ttl - t.tick - 2 * MS, duration;
+	enum sim_proc p = world_chance(w, 500) ? PROC_VRRPD : PROC_NETCFGD;
 
 	(void)s;
 	if (most <= 0)
 		return;
+	duration = world_between(w, 1, most > 100 * MS ? 100 * MS : most);
 	stay(w);
-	faults_note(w, most);
-	proc_starve(w, a, world_chance(w, 500) ? PROC_VRRPD : PROC_NETCFGD,
-		world_between(w, 1, most > 100 * MS ? 100 * MS : most));
+	faults_note(w, duration);
+	proc_starve(w, a, p, duration);
 	run_for(w, 500 * MS);
 }
 

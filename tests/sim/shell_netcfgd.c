@@ -13,19 +13,16 @@ static void busy(struct world *w, struct node *n, usec_t duration)
 /* The kernel is slow at times, and while it refuses, what was set must go again. */
 static void take(struct world *w, struct node *n, struct lease_out *out)
 {
-	usec_t took =
-		world_chance(w, 50) ? world_between(w, 1 * MS, 60 * MS) : world_between(w, 50, 800);
-	struct lease_event ev = {.kind = LEASE_EV_TAKEN};
-	usec_t now = node_now(w, n);
+	usec_t took = world_chance(w, 50) ? world_between(w, 1 * MS, 60 * MS)
+					  : world_between(w, 50, 800);
+	struct lease_event ev = {.kind = LEASE_EV_TAKE_FAILED};
 
 	if (w->now < n->kernel.refuses_until) {
-		ev.kind = LEASE_EV_TAKE_FAILED;
-		*out = lease_step(&n->netcfgd.lease, &ev, now);
+		*out = lease_step(&n->netcfgd.lease, &ev, node_now(w, n));
 		kernel_drop(w, n);
 		return;
 	}
 	kernel_take(w, n);
-	out->reply = lease_step(&n->netcfgd.lease, &ev, now + took).reply;
 	busy(w, n, took);
 }
 
@@ -50,11 +47,9 @@ static void carry_out(struct world *w, struct node *n, struct lease_out *out)
 	busy(w, n, world_between(w, 50, 500));
 }
 
-static struct lease_out step(
-	struct world *w, struct node *n, enum lease_event_kind kind, uint64_t term, usec_t ttl)
+static struct lease_out step(struct world *w, struct node *n, const struct lease_event *ev)
 {
-	struct lease_event ev = {.kind = kind, .term = term, .ttl = ttl};
-	struct lease_out out = lease_step(&n->netcfgd.lease, &ev, node_now(w, n));
+	struct lease_out out = lease_step(&n->netcfgd.lease, ev, node_now(w, n));
 
 	if (out.why != NULL)
 		world_trace(w, n, "netcfgd: %s (term %llu)", out.why,
@@ -71,7 +66,11 @@ static void on_request(struct world *w, struct node *n, const struct msg *m)
 		[ELECTION_LEASE_RENEW] = LEASE_EV_RENEW,
 		[ELECTION_LEASE_RELEASE] = LEASE_EV_RELEASE,
 	};
-	struct lease_out out = step(w, n, kinds[m->lease.verb], m->lease.term, m->lease.ttl);
+	struct lease_event ev = {.kind = kinds[m->lease.verb],
+		.term = m->lease.term,
+		.ttl = m->lease.ttl,
+		.age = node_now(w, n) - m->lease.sent};
+	struct lease_out out = step(w, n, &ev);
 	struct msg reply = {.kind = MSG_LEASE_REPLY,
 		.gen = m->gen,
 		.cookie = m->cookie,
@@ -116,7 +115,7 @@ void netcfgd_handle(struct world *w, struct node *n, const struct msg *m)
 		tell_link(w, n, m->link.path);
 		break;
 	case MSG_STOP:
-		step(w, n, LEASE_EV_STOP, 0, 0);
+		step(w, n, &(struct lease_event){.kind = LEASE_EV_STOP});
 		proc_die(w, n, PROC_NETCFGD, true);
 		break;
 	case MSG_ASK:
@@ -129,7 +128,10 @@ void netcfgd_handle(struct world *w, struct node *n, const struct msg *m)
 
 void netcfgd_tick(struct world *w, struct node *n)
 {
-	step(w, n, LEASE_EV_TICK, 0, 0);
+	/* A turn of the loop reads one message here. */
+	if (n->procs[PROC_NETCFGD].n > 0 && lease_overdue(&n->netcfgd.lease, node_now(w, n)))
+		return;
+	step(w, n, &(struct lease_event){.kind = LEASE_EV_TICK});
 }
 
 usec_t netcfgd_deadline(const struct world *w, const struct node *n)
@@ -146,7 +148,7 @@ void netcfgd_start(struct world *w, struct node *n)
 
 	lease_init(&n->netcfgd.lease);
 	if (node_holds(w, n) && n->kernel.forwarding)
-		step(w, n, LEASE_EV_ADOPT, 0, 0);
+		step(w, n, &(struct lease_event){.kind = LEASE_EV_ADOPT});
 	else
 		kernel_drop(w, n);
 	proc_send(w, n, PROC_SUPERVISOR, &m);

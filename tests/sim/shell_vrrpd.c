@@ -151,6 +151,7 @@ static void carry_out(
 		m.lease.verb = a->lease.verb;
 		m.lease.term = a->lease.term;
 		m.lease.ttl = a->lease.ttl;
+		m.lease.sent = n->vrrpd.e.last_step;
 		if (a->lease.verb != ELECTION_LEASE_RENEW)
 			world_trace(w, n, "lease verb %d term %llu", a->lease.verb,
 				(unsigned long long)a->lease.term);

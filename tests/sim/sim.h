@@ -115,7 +115,7 @@ struct msg {
 		struct {
 			enum election_lease_verb verb;
 			uint64_t term;
-			usec_t ttl;
+			usec_t ttl, sent; /* node time */
 		} lease;
 		struct {
 			enum election_lease_verb verb;
@@ -325,7 +325,7 @@ struct watch {
 	uint64_t transitions; /* role changes */
 	uint64_t moves;	      /* changes of who holds addresses */
 	uint64_t lost_sessions;
-	usec_t longest_overlap;
+	usec_t slowest_settle;
 	/* expectations of the present episode */
 	bool no_overlap, no_gap, no_loss, no_moves, no_transitions;
 };

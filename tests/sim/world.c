@@ -42,6 +42,8 @@ static void mix(struct world *w, uint64_t v)
 /* --- trace -------------------------------------------------------------------------------------
  */
 static void put_line(struct world *w, const char *fmt, va_list ap, const struct node *n)
+	__attribute__((format(printf, 2, 0)));
+static void put_line(struct world *w, const char *fmt, va_list ap, const struct node *n)
 {
 	char *line = w->lines[w->n_lines++ % SIM_TRACE];
 	int len = snprintf(line, SIM_LINE, "%12.6f %s ", (double)w->now / 1e6,
