@@ -24,6 +24,7 @@
 #define ELECT_YIELD_RETRY    (200 * USEC_PER_MS) /* when a grant was not taken */
 #define ELECT_RELEASE_WAIT   (300 * USEC_PER_MS) /* for netcfgd when stopping */
 #define ELECT_ANSWER_GAP     (10 * USEC_PER_MS)	 /* between adverts that answer another's */
+#define ELECT_LATE_ADVERT    (100 * USEC_PER_MS) /* behind the last words of a peer that stops */
 #define ELECT_FAST_LINKS     4			 /* carry beats while the HA link is silent */
 
 /* One call of election_step(). */
@@ -70,6 +71,7 @@ const char *elect_ill_str(uint32_t health);
 /* Notes a frame; false when a newer one of the peer was seen already on another path. */
 bool elect_peer_frame(struct elect *x, size_t link, const struct beat *b);
 void elect_peer_advert(struct elect *x, const struct election_event *ev);
+bool elect_advert_late(const struct elect *x, const struct election_event *ev);
 void elect_suspect(struct elect *x);
 void elect_peer_timers(struct elect *x);
 usec_t elect_peer_deadline(const struct election *e);

@@ -468,7 +468,7 @@ void elect_active_advert(struct elect *x, const struct election_event *ev)
 	bool alive = election_peer_alive(e), stranger = in->foreign_heard == x->now;
 	bool speaks = alive && x->now - e->peer.last_at <= t.silent + t.wait;
 
-	if (speaks && !stranger)
+	if ((speaks && !stranger) || elect_advert_late(x, ev))
 		return;
 	if (!(stranger ? alive : speaks) && ev->advert.priority && loses(e, ev)) {
 		step_down(x, "another router is Active with priority %u", ev->advert.priority);

@@ -111,6 +111,16 @@ void elect_peer_advert(struct elect *x, const struct election_event *ev)
 	}
 }
 
+/* Its last words were that it stops; an advert from before may take longer on another link. */
+bool elect_advert_late(const struct elect *x, const struct election_event *ev)
+{
+	const struct election *e = x->e;
+	size_t link = e->cfg.instances[ev->advert.instance].link;
+
+	return e->peer.left && x->now - e->peer.last_at < ELECT_LATE_ADVERT &&
+	       e->links[link].peer_address.s_addr == ev->advert.source.s_addr;
+}
+
 void elect_suspect(struct elect *x)
 {
 	struct election *e = x->e;

@@ -179,6 +179,8 @@ void elect_standby_advert(struct elect *x, const struct election_event *ev)
 	size_t i = ev->advert.instance;
 	struct election_instance *in = &e->instances[i];
 
+	if (elect_advert_late(x, ev))
+		return;
 	if (ev->advert.priority == 0)
 		in->down_due = x->now + election_skew_us(e->cfg.priority, in->active_interval);
 	else if (ev->advert.priority >= e->cfg.priority || !elect_wants_preempt(e, x->now))
@@ -416,7 +418,8 @@ void elect_promoting_advert(struct elect *x, const struct election_event *ev)
 {
 	struct election *e = x->e;
 
-	if (election_peer_alive(e) || e->promote_handover || !ev->advert.priority)
+	if (election_peer_alive(e) || e->promote_handover || !ev->advert.priority ||
+		elect_advert_late(x, ev))
 		return;
 	if (ev->advert.priority >= e->cfg.priority || !elect_wants_preempt(e, x->now)) {
 		abort_promotion(x, e->term);
