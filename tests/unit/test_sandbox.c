@@ -143,6 +143,22 @@ static int maps_code(void)
 	       MAP_FAILED;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
+}
+
+/* glibc's qsort asks how much memory there is before it takes any for a long array. */
+static int sorts(void)
+{
+	static int v[1 << 16];
+
+	for (int i = 0; i < 1 << 16; i++)
+		v[i] = i ^ 0x5555;
+	qsort(v, 1 << 16, sizeof(v[0]), by_value);
+	return v[0];
+}
+
 static int runs_a_program(void)
 {
 	execl("/bin/true", "true", (char *)NULL);
@@ -191,6 +207,7 @@ static void seal(void **state)
 	(void)state;
 	assert_int_equal(end_of(runs_a_loop, NULL, 0), 0);
 	assert_int_equal(end_of(opens_local, NULL, 0), 0);
+	assert_int_equal(end_of(sorts, NULL, 0), 0);
 	if (GATEPAIR_ASAN)
 		return;
 	assert_int_equal(end_of(opens_a_file, NULL, 0), killed);
