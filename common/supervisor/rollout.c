@@ -60,6 +60,11 @@ static void on_committed(struct child *ch, usec_t now)
 
 static void on_refused(struct child *ch, const char *text)
 {
+	/* What it refused may have been replaced by a reload that it was no part of. */
+	if (ch->phase_generation != ch->sup->generation) {
+		rollout_catch_up(ch);
+		return;
+	}
 	ch->refused = true;
 	log_err("daemon=%s refuses the configuration that the others run on: %s", child_name(ch),
 		text);
@@ -131,7 +136,10 @@ static void reload_abort(struct supervisor *sup)
 	for (unsigned i = 0; i < sup->n_children; i++) {
 		struct child *ch = &sup->children[i];
 
-		if (!(sup->reload.participants >> i & 1) || !ch->control)
+		/* One that died meanwhile is back, and was asked about the configuration that
+		 * stays. */
+		if (!(sup->reload.participants >> i & 1) || !ch->control ||
+			ch->phase_generation != sup->reload.generation)
 			continue;
 		ch->phase = CHILD_IDLE;
 		control_abort(ch, sup->reload.generation);
