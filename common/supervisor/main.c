@@ -140,17 +140,20 @@ static int open_loop(int listen_fd, char *err, size_t err_size)
 	return r;
 }
 
-static void clean_up(int lock)
+/* Only what is ours: a socket that could not be replaced says that an old daemon still runs. */
+static void clean_up(int lock, int listen_fd)
 {
 	for (unsigned i = 0; i < sup.n_children; i++)
-		rundir_remove_socket(sup.rundir, sup.children[i].spawn.role->name);
-	rundir_remove_socket(sup.rundir, "supervisor");
+		if (sup.children[i].listen_fd >= 0)
+			rundir_remove_socket(sup.rundir, child_name(&sup.children[i]));
+	if (listen_fd >= 0)
+		rundir_remove_socket(sup.rundir, "supervisor");
 	rundir_close(sup.rundir, lock);
 }
 
 static int run(char *err, size_t err_size)
 {
-	int lock, listen_fd, r;
+	int lock, listen_fd = -1, r;
 
 	r = config_load(sup.config_file, sup.statedir, &sup.current, err, err_size);
 	if (r < 0)
@@ -171,7 +174,7 @@ static int run(char *err, size_t err_size)
 	}
 	if (r == 0)
 		uv_run(&sup.loop, UV_RUN_DEFAULT);
-	clean_up(lock);
+	clean_up(lock, listen_fd);
 	return r;
 }
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The supervisor itself: reloads that go wrong half-way, hung daemons, a second supervisor, its own
+death and its return while old daemons are still there. One node is enough."""
+
+import contextlib
+import fcntl
+import os
+import signal
+
+from lab import DAEMONS, Lab, wait
+from test_hostile import connect, envelope
+
+NOBODY = 65534
+RELOAD_REQUEST = 30  # proto/ipc.proto
+
+
+def children(gw):
+    return {c["name"]: c for c in gw.status("supervisor")["supervisor"]["children"]}
+
+
+def all_ready(gw):
+    found = children(gw)
+    return all(found[d]["state"] == "ready" for d in DAEMONS) and found
+
+
+def start(gw):
+    gw.start()
+    return wait(lambda: all_ready(gw), 10, "every daemon is ready")
+
+
+@contextlib.contextmanager
+def node():
+    """One gateway that runs, without its peer."""
+    with Lab() as lab:
+        for gw in lab.gateways:
+            gw.configure()
+        start(lab.gw1)
+        yield lab.gw1
+
+
+def generation(gw):
+    return {d: gw.status(d)["config_generation"] for d in DAEMONS}
+
+
+def test_daemon_dies_while_a_reload_is_prepared():
+    """The reload is refused, and the daemon that comes back gets the configuration that stays."""
+    with node() as gw:
+        before = generation(gw)
+        for daemon in DAEMONS:
+            gw.freeze(daemon)
+            with connect(gw, "supervisor") as s:
+                s.send(envelope(RELOAD_REQUEST))
+                children(gw)  # was asked after that, and is answered after it
+                assert "under way" in gw.ctl("reload", check=False)[2]
+                gw.kill(daemon)
+                assert b"the old configuration stays" in s.recv(65536)
+            wait(lambda: all_ready(gw), 4, f"{daemon} is back", lambda: children(gw))
+            assert generation(gw) == before
+        gw.ctl("reload")
+        assert set(generation(gw).values()) != set(before.values())
+
+
+def test_hung_daemon_is_replaced():
+    with node() as gw:
+        for daemon, limit in (("vrrpd", 2), ("netcfgd", 2), ("syncd", 5)):
+            old = gw.pid(daemon)
+            gw.freeze(daemon)
+            wait(lambda: children(gw)[daemon]["pid"] not in (old, 0), limit, f"{daemon} is replaced")
+            wait(lambda: all_ready(gw), 5, "ready again", lambda: children(gw))
+            assert children(gw)[daemon]["last_exit"] == "signal 9"
+
+
+def test_crash_loop_is_given_pauses_and_reported():
+    with node() as gw:
+        for _ in range(10):
+            gw.kill("syncd")
+            wait(lambda: children(gw)["syncd"]["state"] in ("ready", "backoff"), 5, "syncd")
+        wait(lambda: children(gw)["syncd"]["state"] == "backoff", 2, "a pause", lambda: children(gw))
+        assert gw.status("supervisor")["state"] == "Degraded"
+        gw.ctl("restart", "syncd")
+        assert children(gw)["syncd"]["state"] == "ready"
+
+
+def test_second_supervisor_is_refused():
+    with node() as gw:
+        pids = {d: c["pid"] for d, c in children(gw).items()}
+        first = gw.supervisor
+        gw.start()
+        second, gw.supervisor = gw.supervisor, first
+        assert second.wait(timeout=10) == 1
+        assert {d: c["pid"] for d, c in all_ready(gw).items()} == pids
+
+
+def test_supervisor_is_killed_and_started_again_at_once():
+    """The new one waits for the old daemons; there are never two sets."""
+    with node() as gw:
+        old = {d: gw.pid(d) for d in DAEMONS}
+        gw.supervisor.kill()
+        gw.supervisor.wait()
+        found = start(gw)
+        for daemon, pid in old.items():
+            wait(lambda: not os.path.exists(f"/proc/{pid}"), 2, f"the old {daemon} is gone")
+            assert found[daemon]["pid"] != pid
+        assert gw.stop() == 0
+        assert not os.path.exists(gw.rundir), os.listdir(gw.rundir)
+
+
+test_supervisor_is_killed_and_started_again_at_once.deadline = 90
+
+
+def test_no_second_set_beside_a_frozen_daemon():
+    """However often it is tried: while an old daemon lives, its socket is not replaced."""
+    with node() as gw:
+        old = gw.pid("vrrpd")
+        gw.freeze("vrrpd")
+        gw.supervisor.kill()
+        gw.supervisor.wait()
+        for _ in range(2):
+            gw.start()
+            assert gw.supervisor.wait(timeout=30) == 1
+            assert os.path.exists(f"/proc/{old}")
+        os.kill(old, signal.SIGKILL)
+        start(gw)
+
+
+test_no_second_set_beside_a_frozen_daemon.deadline = 90
+
+
+def test_nobody_else_can_take_the_lock():
+    with node() as gw:
+        path, pid = f"{gw.rundir}/supervisor.lock", os.fork()
+        if pid == 0:
+            status = 1
+            with contextlib.suppress(PermissionError):
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                with open(path) as f:
+                    fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                status = 2
+            os._exit(0 if status == 1 else status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "an ordinary user opened the lock"
