@@ -245,7 +245,7 @@ static void drop(struct engine *e, usec_t now)
 static void act(struct engine *e, struct lease_out *out, usec_t now)
 {
 	usec_t start = clock_now_us(), took;
-	struct lease_event ev = {0};
+	struct lease_event failed = {.kind = LEASE_EV_TAKE_FAILED};
 
 	switch (out->action) {
 	case LEASE_ACT_NONE:
@@ -254,12 +254,8 @@ static void act(struct engine *e, struct lease_out *out, usec_t now)
 		refresh(e);
 		return;
 	case LEASE_ACT_TAKE:
-		if (take(e, now)) {
-			ev.kind = LEASE_EV_TAKEN;
-			out->reply = lease_step(&e->lease, &ev, clock_now_us()).reply;
-		} else {
-			ev.kind = LEASE_EV_TAKE_FAILED;
-			*out = lease_step(&e->lease, &ev, now);
+		if (!take(e, now)) {
+			*out = lease_step(&e->lease, &failed, now);
 			drop(e, now);
 		}
 		break;
@@ -467,7 +463,8 @@ void engine_readable(struct engine *e, usec_t now)
 		return;
 	/* What the kernel refused stays in the plan: events must not make us ask at their rate. */
 	gap = e->retry_at == USEC_NEVER ? REPAIR_GAP : FAILED_GAP;
-	if (now - e->repaired >= gap)
+	/* Overdue: what the lease demands is known once the requests that wait are read. */
+	if (now - e->repaired >= gap && !lease_overdue(&e->lease, now))
 		repair(e, now);
 	else if (e->repair_at == USEC_NEVER)
 		e->repair_at = e->repaired + gap;
@@ -478,6 +475,8 @@ void engine_tick(struct engine *e, usec_t now)
 {
 	struct lease_event tick = {.kind = LEASE_EV_TICK};
 
+	if (lease_wait(&e->lease, now))
+		return;
 	engine_lease(e, &tick, now);
 	if (now >= e->repair_at)
 		repair(e, now);

@@ -63,6 +63,8 @@ struct lease_reply engine_query(const struct engine *e, usec_t now);
 void engine_stop(struct engine *e, usec_t now);
 /* A netlink socket is readable. */
 void engine_readable(struct engine *e, usec_t now);
+/* To be called as long as engine_due() is over, but once in a turn of the loop: a lease ends only
+ * after the requests that wait were read. */
 void engine_tick(struct engine *e, usec_t now);
 usec_t engine_due(const struct engine *e);
 

@@ -26,10 +26,13 @@ static char *no_text(void)
 /* --- lease
  * ------------------------------------------------------------------------------------------- */
 
+/* However old it is: a request only counts for its ttl, so an ancient one is harmless. */
 static const char *check_lease(const Gp__Envelope *e)
 {
 	const Gp__LeaseRequest *r = e->lease_request;
 
+	if (r->sent_us > (uint64_t)clock_now_us())
+		return "the request was sent in the future";
 	switch (r->verb) {
 	case GP__LEASE_VERB__LEASE_QUERY:
 	case GP__LEASE_VERB__LEASE_RELEASE:
@@ -81,10 +84,12 @@ static Gp__LeaseResult result_of(enum lease_result result)
 static void on_lease(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
 	struct netcfgd *n = owner;
+	usec_t now = clock_now_us();
 	struct lease_event ev = {.kind = event_of(e->lease_request->verb),
 		.term = e->lease_request->term,
-		.ttl = (usec_t)e->lease_request->ttl_us};
-	struct lease_reply r = engine_lease(&n->engine, &ev, clock_now_us());
+		.ttl = (usec_t)e->lease_request->ttl_us,
+		.age = now - (usec_t)e->lease_request->sent_us};
+	struct lease_reply r = engine_lease(&n->engine, &ev, now);
 	Gp__Envelope answer = GP__ENVELOPE__INIT;
 	Gp__LeaseReply reply = GP__LEASE_REPLY__INIT;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The address lease (see lease.h): a pure core, stepped by netcfgd's main loop and by the
- * simulation. Every step first asks whether the lease has run out by `now`, so a late timer or a
- * starved process can never extend what is already over.
+ * simulation. Every step first asks whether the lease had run out when its event came to be, so a
+ * late timer or a starved process can never extend what was already over.
  */
 #include "netcfgd/lease.h"
 
@@ -23,7 +23,30 @@ usec_t lease_due(const struct lease *l)
 	return l->held ? min_us(l->until, l->refresh) : USEC_NEVER;
 }
 
-static void hold(struct lease *l, uint64_t term, usec_t ttl, usec_t now)
+bool lease_overdue(const struct lease *l, usec_t now)
+{
+	return l->held && now >= l->until;
+}
+
+bool lease_wait(struct lease *l, usec_t now)
+{
+	if (!lease_overdue(l, now) || l->waited == l->until)
+		return false;
+	l->waited = l->until;
+	return true;
+}
+
+/* When the event came to be: requests may have waited in a queue. What is held now is a question
+ * about now. */
+static usec_t came(const struct lease_event *ev, usec_t now)
+{
+	bool timed = ev->kind == LEASE_EV_ACQUIRE || ev->kind == LEASE_EV_RENEW ||
+		     ev->kind == LEASE_EV_RELEASE;
+
+	return timed ? now - ev->age : now;
+}
+
+static void hold(struct lease *l, uint64_t term, usec_t until, usec_t now)
 {
 	if (!l->held)
 		l->refresh = now + LEASE_REFRESH;
@@ -31,7 +54,7 @@ static void hold(struct lease *l, uint64_t term, usec_t ttl, usec_t now)
 	l->adopted = false;
 	l->term = term;
 	l->newest = term;
-	l->until = now + min_us(ttl, LEASE_TTL_MAX);
+	l->until = until;
 }
 
 static void drop(struct lease *l, struct lease_out *out, const char *why)
@@ -46,26 +69,23 @@ static void drop(struct lease *l, struct lease_out *out, const char *why)
 static void on_acquire(
 	struct lease *l, const struct lease_event *ev, usec_t now, struct lease_out *out)
 {
+	usec_t until = came(ev, now) + min_us(ev->ttl, LEASE_TTL_MAX);
+
 	if (ev->term == 0 || ev->term < l->newest) {
 		out->reply.result = LEASE_RES_STALE_TERM;
 		return;
 	}
+	if (!l->held && until <= now) {
+		out->reply.result = LEASE_RES_NOT_HELD;
+		return;
+	}
 	if (!l->held || l->adopted || l->term != ev->term)
 		out->why = "acquired";
-	hold(l, ev->term, ev->ttl, now);
-	l->asked = now;
-	l->ttl = l->until - now;
+	hold(l, ev->term, until, now);
 	/* Also when held: the answer promises that the addresses are up. A lapse in the same
 	 * instant needs no drop first. */
-	out->action = LEASE_ACT_TAKE;
-}
-
-/* The node waited for the kernel, and vrrpd for us: without this the lease could be over before
- * the first renewal can arrive. */
-static void on_taken(struct lease *l, usec_t now)
-{
-	if (l->held && !l->adopted)
-		l->until = min_us(now, l->asked + LEASE_TAKE_MAX) + l->ttl;
+	if (until > now)
+		out->action = LEASE_ACT_TAKE;
 }
 
 static void on_renew(
@@ -83,9 +103,9 @@ static void on_renew(
 		out->why = "adopted lease renewed";
 	else if (l->term != ev->term)
 		out->why = "renewed under a newer term";
-	hold(l, ev->term, ev->ttl, now);
+	hold(l, ev->term, came(ev, now) + min_us(ev->ttl, LEASE_TTL_MAX), now);
 	/* Any message may wake us just before the timer does. */
-	if (now >= l->refresh) {
+	if (now >= l->refresh && now < l->until) {
 		l->refresh = now + LEASE_REFRESH;
 		out->action = LEASE_ACT_REFRESH;
 	}
@@ -114,7 +134,7 @@ static void on_adopt(struct lease *l, usec_t now, struct lease_out *out)
 {
 	if (l->held || l->newest != 0)
 		return;
-	hold(l, 0, LEASE_ADOPT_TTL, now);
+	hold(l, 0, now + LEASE_ADOPT_TTL, now);
 	l->adopted = true;
 	l->refresh = now; /* how old the kernel's lifetime is, nobody knows */
 	out->why = "addresses found in the kernel";
@@ -124,7 +144,7 @@ struct lease_out lease_step(struct lease *l, const struct lease_event *ev, usec_
 {
 	struct lease_out out = {.action = LEASE_ACT_NONE, .reply = {.result = LEASE_RES_OK}};
 
-	if (l->held && now >= l->until && ev->kind != LEASE_EV_TAKEN) {
+	if (lease_overdue(l, came(ev, now))) {
 		l->lapses++;
 		drop(l, &out, "ran out");
 	}
@@ -145,9 +165,6 @@ struct lease_out lease_step(struct lease *l, const struct lease_event *ev, usec_
 		break;
 	case LEASE_EV_ADOPT:
 		on_adopt(l, now, &out);
-		break;
-	case LEASE_EV_TAKEN:
-		on_taken(l, now);
 		break;
 	case LEASE_EV_TAKE_FAILED:
 		/* Whatever part of it succeeded must go again. */

@@ -5,8 +5,13 @@
  * when it runs out, netcfgd gives up the addresses by itself, whatever became of vrrpd.
  *
  * Usage: one lease_step() per event; carry out the action it returns, then send the reply. After
- * each step arm one timer for lease_due() and give it LEASE_EV_TICK. No I/O, no clock: `now` is
- * given, and never goes back.
+ * each step arm one timer for lease_due(); when it fires, lease_wait() asks for one more turn of
+ * the loop, or LEASE_EV_TICK is due. No I/O, no clock: `now` is given, and never goes back.
+ *
+ * Time: a request counts from when it was sent, not from when it is read, since this process may
+ * have waited for the kernel, or been frozen, in between. So the lease ends when vrrpd believes it
+ * does, and a renewal sent in time is never too late: a queue of them extends the lease step by
+ * step, and only an event that is none finds that it has run out.
  *
  * Terms: a request with a term older than the newest one seen is refused, except QUERY. A renewal
  * under a newer term moves the held lease to that term. An adopted lease (addresses found in the
@@ -21,20 +26,17 @@
 #include "common/clock.h"
 
 #define LEASE_ADOPT_TTL	 (1 * USEC_PER_SEC)   /* how long an adopted lease waits for vrrpd */
-#define LEASE_TAKE_MAX	 (1 * USEC_PER_SEC)   /* no more than this is made up for a slow kernel */
 #define LEASE_TTL_MAX	 (130 * USEC_PER_SEC) /* 3 × the longest advert interval, and some */
 #define LEASE_KERNEL_LFT 3		      /* s, valid_lft of a virtual address: the backstop */
 #define LEASE_REFRESH	 (1 * USEC_PER_SEC)   /* how often that lifetime is renewed */
 
 enum lease_event_kind {
 	LEASE_EV_QUERY,
-	LEASE_EV_ACQUIRE, /* term ≥ 1, ttl > 0 */
-	LEASE_EV_RENEW,	  /* term ≥ 1, ttl > 0 */
-	LEASE_EV_RELEASE, /* term */
-	LEASE_EV_TICK,	  /* the timer; harmless at any time */
-	LEASE_EV_ADOPT,	  /* once, at start: the addresses are up and forwarding is open */
-	LEASE_EV_TAKEN,	  /* what LEASE_ACT_TAKE asked for is done: the ttl of the ACQUIRE counts
-			   * from now, for a kernel that was slow; needed only then */
+	LEASE_EV_ACQUIRE,     /* term ≥ 1, ttl > 0 */
+	LEASE_EV_RENEW,	      /* term ≥ 1, ttl > 0 */
+	LEASE_EV_RELEASE,     /* term */
+	LEASE_EV_TICK,	      /* the timer; harmless at any time */
+	LEASE_EV_ADOPT,	      /* once, at start: the addresses are up and forwarding is open */
 	LEASE_EV_TAKE_FAILED, /* the kernel refused what LEASE_ACT_TAKE asked for */
 	LEASE_EV_STOP,	      /* orderly stop of netcfgd */
 };
@@ -42,7 +44,8 @@ enum lease_event_kind {
 struct lease_event {
 	enum lease_event_kind kind;
 	uint64_t term;
-	usec_t ttl; /* from now; more than LEASE_TTL_MAX counts as that */
+	usec_t ttl; /* from when it was sent; more than LEASE_TTL_MAX counts as that */
+	usec_t age; /* how long ago the request was sent; 0: just now */
 };
 
 enum lease_action {
@@ -57,7 +60,8 @@ enum lease_action {
 enum lease_result {
 	LEASE_RES_OK = 0,
 	LEASE_RES_STALE_TERM = 1,
-	LEASE_RES_NOT_HELD = 2,
+	LEASE_RES_NOT_HELD =
+		2, /* RENEW sent after the end; ACQUIRE whose ttl was over on receipt */
 	LEASE_RES_FAILED = 3,
 };
 
@@ -82,8 +86,7 @@ struct lease {
 	uint64_t term;	 /* of the lease held; 0 while adopted */
 	uint64_t newest; /* term seen since start; never goes back */
 	usec_t until;	 /* held: runs out at this instant */
-	usec_t asked;	 /* held: when it was last acquired, and for how long */
-	usec_t ttl;
+	usec_t waited;	 /* the end for which lease_wait() has granted a turn */
 	usec_t refresh;	 /* held: next renewal of the kernel lifetime */
 	uint64_t lapses; /* leases that ran out */
 };
@@ -92,5 +95,9 @@ void lease_init(struct lease *l);
 struct lease_out lease_step(struct lease *l, const struct lease_event *ev, usec_t now);
 /* When LEASE_EV_TICK is needed; USEC_NEVER: not. */
 usec_t lease_due(const struct lease *l);
+/* The lease is over by `now`, unless a request that nobody has read yet renewed it. */
+bool lease_overdue(const struct lease *l, usec_t now);
+/* True: overdue, so let the loop read what waits before LEASE_EV_TICK. Once for each end. */
+bool lease_wait(struct lease *l, usec_t now);
 
 #endif

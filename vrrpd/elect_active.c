@@ -34,6 +34,8 @@ void elect_become_active(struct elect *x, usec_t lease_until)
 	e->yield_retry = 0;
 	e->tick_due = x->now + election_times(e).tick;
 	elect_set_role(x, ELECTION_ACTIVE, NULL);
+	/* A kernel that was slow has used up what the ACQUIRE was good for. */
+	elect_lease(x, ELECTION_LEASE_RENEW, e->term);
 	speak(x, true);
 }
 
@@ -90,6 +92,7 @@ static void resumed(struct elect *x)
 
 	e->resuming = false;
 	e->tick_due = x->now + election_times(e).tick;
+	elect_lease(x, ELECTION_LEASE_RENEW, e->term);
 	speak(x, e->lapsed);
 	e->lapsed = false;
 }

@@ -371,7 +371,12 @@ void elect_promoting_lease(struct elect *x, const struct election_event *ev)
 			fail_promotion(x, "netcfgd refused the term");
 		}
 		return;
-	case ELECTION_LEASE_NOT_HELD:
+	case ELECTION_LEASE_NOT_HELD: /* it was busy for too long, but is no longer */
+		if (++e->acquire_tries < ELECT_ACQUIRE_TRIES)
+			acquire(x);
+		else
+			fail_promotion(x, "netcfgd answers too late");
+		return;
 	case ELECTION_LEASE_FAILED:
 		fail_promotion(x, "netcfgd could not set the virtual addresses up");
 		return;

@@ -255,6 +255,7 @@ static void tick(struct elect *x)
 {
 	struct election *e = x->e;
 	usec_t period = election_times(e).tick;
+	bool taking = e->role == ELECTION_PROMOTING && e->acquiring;
 	bool quiet = e->role == ELECTION_INIT && x->now - e->role_since < ELECT_QUIET_START;
 
 	if (x->now < e->tick_due)
@@ -262,7 +263,9 @@ static void tick(struct elect *x)
 	e->tick_due += period;
 	if (e->tick_due <= x->now)
 		e->tick_due = x->now + period;
-	if (e->role == ELECTION_ACTIVE && !e->resuming && e->lease_up)
+	/* Also behind an ACQUIRE that is under way, since the kernel may take longer than its ttl.
+	 */
+	if (((e->role == ELECTION_ACTIVE && !e->resuming) || taking) && e->lease_up)
 		elect_lease(x, ELECTION_LEASE_RENEW, e->term);
 	if (!quiet)
 		tick_beats(x);

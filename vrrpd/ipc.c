@@ -101,6 +101,8 @@ void ipc_lease(struct node *n, const struct election_action *a)
 	r.verb = verbs[a->lease.verb].verb;
 	r.term = a->lease.term;
 	r.ttl_us = (uint64_t)a->lease.ttl;
+	/* Of the decision: a freeze from there to here must not lengthen the lease. */
+	r.sent_us = (uint64_t)n->e.last_step;
 	e.body_case = GP__ENVELOPE__BODY_LEASE_REQUEST;
 	e.lease_request = &r;
 	if (ipc_client_ask(n->netcfgd, &e, verbs[a->lease.verb].timeout, verbs[a->lease.verb].fn,
