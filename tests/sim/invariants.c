@@ -210,7 +210,8 @@ static const char *node_unsettled(const struct world *w, const struct node *n, b
 		return "who holds the addresses";
 	if (n->netcfgd.lease.held != active || (active && n->netcfgd.lease.term != e->term))
 		return "the lease";
-	if (active && (~e->peer.last.flags & (BEAT_FLAG_ABLE | BEAT_FLAG_IN_SYNC)))
+	if (active && ((~e->peer.last.flags & (BEAT_FLAG_ABLE | BEAT_FLAG_IN_SYNC)) ||
+			      e->peer.last.health))
 		return "whether failover is ready";
 	if (e->resuming || e->conflict || e->suspecting || e->ha_silent || e->stopping)
 		return "an election still going on";

@@ -81,10 +81,11 @@ static void expect_nothing(struct world *w)
 	x->no_overlap = x->no_gap = x->no_loss = x->no_moves = x->no_transitions = false;
 }
 
-/* With every fault gone the pair must settle within this. */
+/* With every fault gone the pair must settle within this: a node whose kernel refused the addresses
+ * calls itself ill for 10 s, detection and preemption come on top. */
 static usec_t settle_limit(const struct world *w)
 {
-	return 20 * SEC + 2 * w->preempt_delay + 8 * w->advert;
+	return 12 * SEC + w->preempt_delay + 4 * w->advert;
 }
 
 static bool settle(struct world *w)
