@@ -190,7 +190,8 @@ static bool parse_attr(const struct attr *a, struct flow *f, struct flow_tuple *
 		f->status = get_u32(a);
 		return true;
 	case CTA_TIMEOUT:
-		f->timeout_s = get_u32(a);
+		f->held = flow_is_held(get_u32(a));
+		f->timeout_s = flow_left_s(get_u32(a));
 		return true;
 	case CTA_MARK:
 		f->mark = get_u32(a);
@@ -434,6 +435,15 @@ size_t ctmsg_put_update(uint8_t *buf, const struct flow *f, uint32_t timeout_s, 
 
 	put_orig(&o, &f->key);
 	put_state(&o, f, timeout_s);
+	return end(&o);
+}
+
+size_t ctmsg_put_timeout(uint8_t *buf, const struct flow_key *k, uint32_t timeout_s, uint32_t seq)
+{
+	struct out o = begin(buf, IPCTNL_MSG_CT_NEW, 0, k->family, seq);
+
+	put_orig(&o, k);
+	put_u32(&o, CTA_TIMEOUT, timeout_s);
 	return end(&o);
 }
 

@@ -27,6 +27,8 @@ bool ctmsg_parse(const struct nlmsghdr *nlh, struct flow *ret);
 size_t ctmsg_put_create(uint8_t *buf, const struct flow *f, uint32_t timeout_s, uint32_t seq);
 /* Fails with -ENOENT if there is none; translation cannot be changed. */
 size_t ctmsg_put_update(uint8_t *buf, const struct flow *f, uint32_t timeout_s, uint32_t seq);
+/* Nothing but the timeout; fails with -EPERM for one that is fixed. */
+size_t ctmsg_put_timeout(uint8_t *buf, const struct flow_key *k, uint32_t timeout_s, uint32_t seq);
 size_t ctmsg_put_delete(uint8_t *buf, const struct flow_key *k, uint32_t seq);
 /* The session whose reply direction is that of `f`, whatever its original one. */
 size_t ctmsg_put_delete_reply(uint8_t *buf, const struct flow *f, uint32_t seq);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_compat.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -87,11 +88,14 @@ int ctnl_events_subscribe(int fd, bool on)
 	return 0;
 }
 
-static void on_event(const struct nlmsghdr *nlh, ctnl_event_fn *fn, void *owner)
+static void on_event(
+	const struct nlmsghdr *nlh, uint32_t ignored_port, ctnl_event_fn *fn, void *owner)
 {
 	enum ctnl_event type;
 	struct flow f;
 
+	if (ignored_port != 0 && nlh->nlmsg_pid == ignored_port)
+		return;
 	if (nlh->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE))
 		type = CTNL_EVENT_DESTROY;
 	else if (nlh->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW))
@@ -103,7 +107,7 @@ static void on_event(const struct nlmsghdr *nlh, ctnl_event_fn *fn, void *owner)
 		fn(type, &f, owner);
 }
 
-int ctnl_events_read(int fd, int max, ctnl_event_fn *fn, void *owner)
+int ctnl_events_read(int fd, int max, uint32_t ignored_port, ctnl_event_fn *fn, void *owner)
 {
 	static uint8_t bufs[EVENT_BATCH][EVENT_BYTES] __attribute__((aligned(8)));
 	struct mmsghdr msgs[EVENT_BATCH];
@@ -129,7 +133,7 @@ int ctnl_events_read(int fd, int max, ctnl_event_fn *fn, void *owner)
 			if (msgs[i].msg_hdr.msg_flags & MSG_TRUNC)
 				return -ENOBUFS;
 			while ((nlh = next_message(bufs[i], msgs[i].msg_len, &at)) != NULL)
-				on_event(nlh, fn, owner);
+				on_event(nlh, ignored_port, fn, owner);
 		}
 		total += n;
 		if (n < EVENT_BATCH)
@@ -150,7 +154,7 @@ void ctnl_events_discard(int fd)
 	int r;
 
 	do
-		r = ctnl_events_read(fd, EVENT_BATCH, ignore_event, NULL);
+		r = ctnl_events_read(fd, EVENT_BATCH, 0, ignore_event, NULL);
 	while (r > 0 || r == -ENOBUFS);
 }
 
@@ -186,6 +190,8 @@ int ctnl_dump_read(int fd, ctnl_flow_fn *fn, void *owner)
 	while ((nlh = next_message(buf, (size_t)n, &at)) != NULL) {
 		struct flow f;
 
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			return -EAGAIN;
 		if (nlh->nlmsg_type == NLMSG_DONE)
 			return 0;
 		if (nlh->nlmsg_type == NLMSG_ERROR)
@@ -286,9 +292,24 @@ static int flush(struct ctnl *c, size_t n)
 	}
 }
 
-static void put_requests(struct ctnl *c, const struct record *rec, enum attempt attempt, uint32_t i)
+/* A copy is held; what is in use on both nodes for a moment is not, and neither is what no packet
+ * can refresh. */
+static uint32_t kernel_timeout(const struct record *rec, enum ctnl_mode mode)
 {
-	uint32_t seq = i << 2;
+	uint32_t left = rec->flow.timeout_s;
+
+	if (rec->flow.status & IPS_FIXED_TIMEOUT)
+		return left > 0 ? left : 1;
+	left += rec->slack_s;
+	if (mode == CTNL_REPLICA)
+		return FLOW_HELD_S + left;
+	return left > 0 ? left : 1;
+}
+
+static void put_requests(struct ctnl *c, const struct record *rec, enum attempt attempt,
+	enum ctnl_mode mode, uint32_t i)
+{
+	uint32_t seq = i << 2, timeout_s = kernel_timeout(rec, mode);
 
 	switch (attempt) {
 	case ATTEMPT_DONE:
@@ -297,19 +318,16 @@ static void put_requests(struct ctnl *c, const struct record *rec, enum attempt 
 		c->len += ctmsg_put_delete(c->out + c->len, &rec->flow.key, seq | PART_MAIN);
 		return;
 	case ATTEMPT_UPDATE:
-		c->len +=
-			ctmsg_put_update(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
+		c->len += ctmsg_put_update(c->out + c->len, &rec->flow, timeout_s, seq | PART_MAIN);
 		return;
 	case ATTEMPT_REPLACE:
 		c->len += ctmsg_put_delete(c->out + c->len, &rec->flow.key, seq | PART_DELETE);
 		c->len += ctmsg_put_delete_reply(
 			c->out + c->len, &rec->flow, seq | PART_DELETE_REPLY);
-		c->len +=
-			ctmsg_put_create(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
+		c->len += ctmsg_put_create(c->out + c->len, &rec->flow, timeout_s, seq | PART_MAIN);
 		return;
 	case ATTEMPT_CREATE:
-		c->len +=
-			ctmsg_put_create(c->out + c->len, &rec->flow, rec->hold_s, seq | PART_MAIN);
+		c->len += ctmsg_put_create(c->out + c->len, &rec->flow, timeout_s, seq | PART_MAIN);
 		return;
 	}
 }
@@ -350,7 +368,7 @@ static enum attempt next_attempt(const struct work *w, enum dirty_op op, enum ct
 	return ATTEMPT_DONE;
 }
 
-static int run_pass(struct ctnl *c, const struct record *recs, size_t n)
+static int run_pass(struct ctnl *c, const struct record *recs, size_t n, enum ctnl_mode mode)
 {
 	int r = 0;
 
@@ -363,7 +381,7 @@ static int run_pass(struct ctnl *c, const struct record *recs, size_t n)
 		w->err = 0;
 		if (c->len + (size_t)3 * CTMSG_MAX_BYTES > sizeof(c->out))
 			r = flush(c, n);
-		put_requests(c, &recs[i], w->attempt, (uint32_t)i);
+		put_requests(c, &recs[i], w->attempt, mode, (uint32_t)i);
 	}
 	return r == 0 ? flush(c, n) : r;
 }
@@ -406,7 +424,7 @@ void ctnl_apply(struct ctnl *c, const struct record *recs, size_t n, enum ctnl_m
 	for (size_t i = 0; i < n; i++)
 		c->work[i] = (struct work){.attempt = first_attempt(c, recs[i].op, mode)};
 	for (int pass = 0; pass < PASSES && more; pass++) {
-		int r = run_pass(c, recs, n);
+		int r = run_pass(c, recs, n, mode);
 
 		if (r < 0) {
 			res->failed += n;
@@ -426,6 +444,38 @@ void ctnl_apply(struct ctnl *c, const struct record *recs, size_t n, enum ctnl_m
 		}
 	}
 	count_results(c, recs, n, res);
+}
+
+void ctnl_set_timeouts(struct ctnl *c, const struct flow *flows, size_t n, struct ctnl_result *res)
+{
+	int r = 0;
+
+	memset(c->work, 0, n * sizeof(c->work[0]));
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (c->len + CTMSG_MAX_BYTES > sizeof(c->out))
+			r = flush(c, n);
+		c->len += ctmsg_put_timeout(c->out + c->len, &flows[i].key, flows[i].timeout_s,
+			(uint32_t)i << 2 | PART_MAIN);
+	}
+	if (r == 0)
+		r = flush(c, n);
+	for (size_t i = 0; i < n; i++) {
+		int err = r < 0 ? r : c->work[i].err;
+
+		res->applied += err == 0 ? 1 : 0;
+		res->failed += err != 0 && err != -ENOENT ? 1 : 0;
+		if (err != 0)
+			res->last_errno = err;
+	}
+	c->len = 0;
+}
+
+uint32_t ctnl_port(const struct ctnl *c)
+{
+	struct sockaddr_nl local = {0};
+	socklen_t len = sizeof(local);
+
+	return getsockname(c->fd, (struct sockaddr *)&local, &len) == 0 ? local.nl_pid : 0;
 }
 
 int ctnl_count(struct ctnl *c, uint32_t *ret)

@@ -25,8 +25,8 @@ typedef void ctnl_event_fn(enum ctnl_event type, const struct flow *f, void *own
 int ctnl_events_open(void);
 int ctnl_events_subscribe(int fd, bool on) __attribute__((warn_unused_result));
 /* At most `max` datagrams. How many; -ENOBUFS: events were lost; or another negative errno. 0:
- * there are none now. */
-int ctnl_events_read(int fd, int max, ctnl_event_fn *fn, void *owner)
+ * there are none now. Events of changes made through the socket `ignored_port` are left out. */
+int ctnl_events_read(int fd, int max, uint32_t ignored_port, ctnl_event_fn *fn, void *owner)
 	__attribute__((warn_unused_result));
 void ctnl_events_discard(int fd);
 
@@ -36,8 +36,8 @@ typedef void ctnl_flow_fn(const struct flow *f, void *owner);
 
 /* Starts a dump of the whole table; the fd, non-blocking, is closed by the caller at any time. */
 int ctnl_dump_open(void);
-/* One chunk. 1: more to come (also when nothing was there to be read), 0: complete, or negative
- * errno. */
+/* One chunk, of fewer than CTNL_BATCH_MAX sessions. 1: more to come (also when nothing was there to
+ * be read), 0: complete, or negative errno (-EAGAIN: the table changed its shape meanwhile). */
 int ctnl_dump_read(int fd, ctnl_flow_fn *fn, void *owner) __attribute__((warn_unused_result));
 
 /* --- changes --- */
@@ -45,7 +45,7 @@ int ctnl_dump_read(int fd, ctnl_flow_fn *fn, void *owner) __attribute__((warn_un
 struct ctnl;
 
 enum ctnl_mode {
-	CTNL_REPLICA,  /* the table is a copy: what is in the way is removed */
+	CTNL_REPLICA,  /* the table is a copy: what is in the way is removed, entries are held */
 	CTNL_HANDOVER, /* the table is in use: nothing that carries traffic is removed to be remade
 			*/
 };
@@ -61,6 +61,10 @@ void ctnl_free(struct ctnl *c); /* NULL is fine */
  * update of what is missing creates it, deletion of what is missing succeeds. */
 void ctnl_apply(struct ctnl *c, const struct record *recs, size_t n, enum ctnl_mode mode,
 	struct ctnl_result *res);
+/* Gives each its `timeout_s`, at least 1, and changes nothing else. At most CTNL_BATCH_MAX. Adds to
+ * *res; what is gone meanwhile is no failure. */
+void ctnl_set_timeouts(struct ctnl *c, const struct flow *flows, size_t n, struct ctnl_result *res);
+uint32_t ctnl_port(const struct ctnl *c); /* its address; 0: not known */
 /* Entries in the kernel's table, of whatever kind. */
 int ctnl_count(struct ctnl *c, uint32_t *ret) __attribute__((warn_unused_result));
 

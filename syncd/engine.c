@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/timer.h"
 #include "syncd/filter.h"
+#include "syncd/restore.h"
 
 /* A promotion takes in what the link delivered; usually there is next to nothing. */
 #define PROMOTE_DRAIN (10 * USEC_PER_MS)
@@ -25,6 +26,7 @@ struct engine {
 	struct replica replica;
 	struct source *source;
 	struct sink *sink;
+	struct restore *restore;
 	struct link *link; /* NULL: not configured */
 	struct timer deadline;
 	const struct frame *frame; /* the batch that is being decided about */
@@ -421,16 +423,21 @@ void engine_set_address(struct engine *e, const char *ifname, const struct confi
 
 void engine_promote(struct engine *e, uint64_t term, bool handover)
 {
+	bool was_active = e->replica.role == REPLICA_ACTIVE;
+
 	/* State before address: first what the Active still managed to send. */
 	if (e->link != NULL && e->replica.role == REPLICA_STANDBY)
 		link_drain(e->link, clock_now_us() + PROMOTE_DRAIN);
 	step(e, (struct replica_event){
 			.type = REPLICA_EV_PROMOTE, .term = term, .handover = handover});
+	if (!was_active)
+		restore_start(e->restore);
 	e->ops->changed(e->owner);
 }
 
 void engine_demote(struct engine *e, uint64_t term)
 {
+	restore_stop(e->restore);
 	step(e, (struct replica_event){.type = REPLICA_EV_DEMOTE, .term = term});
 	e->ops->changed(e->owner);
 }
@@ -448,6 +455,7 @@ void engine_get_status(struct engine *e, struct engine_status *ret)
 	ret->link = e->link;
 	source_get_stats(e->source, &ret->source);
 	ret->sessions = sink_count(e->sink);
+	ret->restored = restore_count(e->restore);
 	if (e->replica.role == REPLICA_ACTIVE)
 		ret->sessions_replicated = on_ping(e);
 	else if (e->link != NULL && replica_in_sync(&e->replica))
@@ -486,7 +494,11 @@ int engine_new(uv_loop_t *loop, const struct engine_ops *ops, void *owner, struc
 	if (r == 0)
 		r = source_new(loop, &e->filter.flows, hash_key, &source_ops, e, &e->source);
 	if (r == 0)
+		r = restore_new(loop, sink_lifetimes(e->sink), &e->restore);
+	if (r == 0) {
+		source_ignore(e->source, restore_port(e->restore));
 		*ret = e;
+	}
 	return r; /* on failure the process ends; there is nothing to run without these sockets */
 }
 
@@ -514,6 +526,7 @@ void engine_close(struct engine *e, void (*done)(void *owner))
 
 	e->closed = done;
 	source_close(e->source);
+	restore_close(e->restore);
 	sink_close(e->sink);
 	close_link(e, on_link_closed);
 	if (!has_link)

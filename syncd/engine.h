@@ -45,7 +45,7 @@ struct engine_status {
 	const struct sink_stats *sink;
 	const struct link *link; /* NULL: not configured */
 	struct source_stats source;
-	uint64_t sessions, sessions_replicated;
+	uint64_t sessions, sessions_replicated, restored;
 };
 
 void engine_get_status(struct engine *e, struct engine_status *ret);

@@ -148,6 +148,45 @@ bool flow_equal_state(const struct flow *a, const struct flow *b)
 	       memcmp(a->tcp_flags, b->tcp_flags, 2) == 0;
 }
 
+/* --- how long they live ---------------------------------------------------------------------
+ */
+
+bool flow_is_held(uint32_t kernel_timeout_s)
+{
+	return kernel_timeout_s > FLOW_HELD_S / 2;
+}
+
+uint32_t flow_left_s(uint32_t kernel_timeout_s)
+{
+	if (!flow_is_held(kernel_timeout_s))
+		return kernel_timeout_s;
+	return kernel_timeout_s > FLOW_HELD_S ? kernel_timeout_s - FLOW_HELD_S : 0;
+}
+
+_Static_assert(FLOW_LIFETIME_CLASSES >= TCP_CONNTRACK_MAX + 3, "TCP states, UDP twice, ICMP");
+
+static size_t lifetime_class(const struct flow *f)
+{
+	if (f->key.proto == IPPROTO_TCP)
+		return f->tcp_state < TCP_CONNTRACK_MAX ? f->tcp_state : 0;
+	if (f->key.proto == IPPROTO_UDP || f->key.proto == IPPROTO_UDPLITE)
+		return f->status & IPS_ASSURED ? TCP_CONNTRACK_MAX : TCP_CONNTRACK_MAX + 1;
+	return TCP_CONNTRACK_MAX + 2;
+}
+
+void flow_lifetime_learn(struct flow_lifetimes *l, const struct flow *f)
+{
+	uint32_t *longest = &l->longest_s[lifetime_class(f)];
+
+	if (!f->held && f->timeout_s > *longest)
+		*longest = f->timeout_s < FLOW_LEFT_MAX_S ? f->timeout_s : FLOW_LEFT_MAX_S;
+}
+
+uint32_t flow_lifetime_s(const struct flow_lifetimes *l, const struct flow *f)
+{
+	return l->longest_s[lifetime_class(f)];
+}
+
 /* --- which are replicated ----------------------------------------------------------------------
  */
 

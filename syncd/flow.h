@@ -36,7 +36,8 @@ struct flow {
 	struct flow_tuple
 		reply;	    /* as the kernel has it: differs from the mirrored key where NAT is */
 	uint32_t status;    /* IPS_* */
-	uint32_t timeout_s; /* remaining */
+	uint32_t timeout_s; /* remaining, without FLOW_HELD_S */
+	bool held;	    /* the kernel's entry is a Standby's copy, and no packet came since */
 	uint32_t mark;
 	uint8_t tcp_state; /* TCP_CONNTRACK_*; 0 for other protocols */
 	uint8_t tcp_wscale[2];
@@ -55,6 +56,26 @@ bool flow_is_dnat(const struct flow *f);
 
 /* What the Standby could not do without: everything but the remaining timeout is the same. */
 bool flow_equal_state(const struct flow *a, const struct flow *b);
+
+/* A Standby's copies do not run out: their timeout in the kernel is FLOW_HELD_S more than what is
+ * left of the session. Both count down alike, so the kernel's own table says at any moment what is
+ * left, and a packet gives the entry its class's timeout, far below. The kernel takes INT_MAX
+ * jiffies: 24.8 days at 1000 Hz. */
+#define FLOW_HELD_S	(16u * 24 * 3600)
+#define FLOW_LEFT_MAX_S (7u * 24 * 3600) /* a session that has more left is said to have this */
+
+bool flow_is_held(uint32_t kernel_timeout_s);
+uint32_t flow_left_s(uint32_t kernel_timeout_s); /* what is left; 0: run out while it was held */
+
+/* The longest timeout seen of each class of sessions (protocol and state): what a packet gives. */
+#define FLOW_LIFETIME_CLASSES 16
+
+struct flow_lifetimes {
+	uint32_t longest_s[FLOW_LIFETIME_CLASSES];
+};
+
+void flow_lifetime_learn(struct flow_lifetimes *l, const struct flow *f);
+uint32_t flow_lifetime_s(const struct flow_lifetimes *l, const struct flow *f); /* 0: not known */
 
 /* Which sessions are replicated at all. */
 enum flow_class {

@@ -404,6 +404,7 @@ static void fill_counters(const struct engine_status *es, Gp__Status *st, struct
 	count(&cs, scratch, "", "refreshes_sent", es->source.refreshes);
 	count(&cs, scratch, "", "compares", es->replica->compares);
 	count(&cs, scratch, "", "swept", es->sink->swept);
+	count(&cs, scratch, "", "timeouts_restored", es->restored);
 	count(&cs, scratch, "", "kernel_refused", es->sink->failed);
 	for (int i = FLOW_UNSUPPORTED; i <= FLOW_EXCLUDED; i++)
 		count(&cs, scratch, "not_replicated_", flow_class_to_str((enum flow_class)i),

@@ -72,7 +72,7 @@ void record_encode(struct wcursor *c, const struct record *rec)
 		return;
 	wcursor_u16(c, (uint16_t)(f->status & record_status_mask));
 	wcursor_u32(c, f->timeout_s);
-	wcursor_u32(c, rec->hold_s);
+	wcursor_u32(c, rec->slack_s);
 	if (has_mark)
 		wcursor_u32(c, f->mark);
 	if (f->key.proto != IPPROTO_TCP)
@@ -133,7 +133,7 @@ static void get_state(struct rcursor *c, bool has_mark, struct record *rec)
 
 	f->status = rcursor_u16(c);
 	f->timeout_s = rcursor_u32(c);
-	rec->hold_s = rcursor_u32(c);
+	rec->slack_s = rcursor_u32(c);
 	if (has_mark)
 		f->mark = rcursor_u32(c);
 	if (f->key.proto == IPPROTO_TCP)
@@ -166,8 +166,7 @@ static enum record_reason check_state(const struct record *rec)
 
 	if ((f->status & ~(uint32_t)record_status_mask) != 0)
 		return RECORD_BAD_STATUS;
-	if (f->timeout_s > RECORD_TIMEOUT_MAX_S || rec->hold_s > RECORD_TIMEOUT_MAX_S ||
-		rec->hold_s < f->timeout_s || rec->hold_s == 0)
+	if (f->timeout_s > FLOW_LEFT_MAX_S || rec->slack_s > RECORD_SLACK_MAX_S)
 		return RECORD_BAD_TIMEOUT;
 	if (f->key.proto == IPPROTO_TCP &&
 		(f->tcp_state == TCP_CONNTRACK_NONE || f->tcp_state >= TCP_CONNTRACK_MAX ||

@@ -10,13 +10,13 @@
 #include "syncd/dirty.h"
 #include "syncd/flow.h"
 
-#define RECORD_MAX_BYTES     104
-#define RECORD_TIMEOUT_MAX_S (366u * 24 * 3600)
+#define RECORD_MAX_BYTES   104
+#define RECORD_SLACK_MAX_S (24u * 3600)
 
 struct record {
 	enum dirty_op op;
 	struct flow flow; /* DIRTY_DELETE: key and reply only */
-	uint32_t hold_s;  /* the timeout that the Standby gives its copy */
+	uint32_t slack_s; /* by how much the session may have been refreshed unreported */
 };
 
 /* Also counter index and log text. */

@@ -6,30 +6,25 @@
 #include "syncd/shadow.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/netfilter/nf_conntrack_tcp.h>
-
-#include "syncd/record.h"
-
 #define FIRST_SLOTS 1024u
-#define CLASSES	    (TCP_CONNTRACK_MAX + 3)
-#define LINK_LAG_S  5
+#define LINK_LAG_S  2 /* and the rounding to seconds on both nodes */
 
 struct slot {
-	uint64_t hash;	  /* 0: free */
-	uint32_t until_s; /* the copy runs out; 0: destroyed during this scan */
-	uint32_t epoch;	  /* of the last scan or event that saw it; 0: the last scan did not */
+	uint64_t hash;	 /* 0: free */
+	uint32_t copy_s; /* the copy ends; 0: destroyed during this scan */
+	uint32_t end_s;	 /* the session ends, when last looked at */
+	uint32_t gap_s;	 /* the longest silence that it came back from */
+	uint32_t epoch;	 /* of the last scan or event that saw it; 0: the last scan did not */
 };
 
 struct shadow {
 	struct slot *slots;
 	size_t n_slots, n_used, n_gone, max;
 	uint32_t epoch, period_s;
-	uint32_t class_max_s[CLASSES];
+	struct flow_lifetimes lifetimes;
 	bool scanning, all;
 	uint8_t hash_key[FLOW_HASH_KEY_BYTES];
 };
@@ -151,50 +146,54 @@ static void erase(struct shadow *s, size_t hole)
 	s->n_used--;
 }
 
-/* --- how long copies are held ------------------------------------------------------------------
+/* --- what a copy gets --------------------------------------------------------------------------
  */
 
-static size_t class_of(const struct flow *f)
+struct span {
+	uint32_t min_s;	  /* until the next scan has been through */
+	uint32_t drift_s; /* and more, to be reported seldom */
+};
+
+static uint32_t left_of(const struct flow *f)
 {
-	if (f->key.proto == IPPROTO_TCP)
-		return f->tcp_state < TCP_CONNTRACK_MAX ? f->tcp_state : 0;
-	if (f->key.proto == IPPROTO_UDP || f->key.proto == IPPROTO_UDPLITE)
-		return f->status & IPS_ASSURED ? TCP_CONNTRACK_MAX : TCP_CONNTRACK_MAX + 1;
-	return TCP_CONNTRACK_MAX + 2;
+	return f->timeout_s < FLOW_LEFT_MAX_S ? f->timeout_s : FLOW_LEFT_MAX_S;
 }
 
-static void learn(struct shadow *s, const struct flow *f)
+static struct span span_of(const struct shadow *s, const struct flow *f, uint32_t gap_s)
 {
-	uint32_t *max = &s->class_max_s[class_of(f)];
+	uint32_t left = left_of(f), whole = flow_lifetime_s(&s->lifetimes, f), want = left;
+	struct span span = {.drift_s = whole / 4};
 
-	if (f->timeout_s > *max)
-		*max = f->timeout_s;
+	if (whole > SHADOW_QUIET_MAX_S)
+		want = left > SHADOW_QUIET_MAX_S ? left : SHADOW_QUIET_MAX_S;
+	else if (whole > left && whole - left <= gap_s + s->period_s + 1)
+		want = whole;
+	span.min_s = want + s->period_s + LINK_LAG_S;
+	if (span.drift_s > SHADOW_DRIFT_MAX_S)
+		span.drift_s = SHADOW_DRIFT_MAX_S;
+	return span;
 }
 
-/* Until the next scan has been through, whatever packets come meanwhile. */
-static uint32_t hold_min_s(const struct shadow *s, const struct flow *f)
+uint32_t shadow_slack_s(const struct shadow *s, const struct flow *f)
 {
-	uint32_t fresh = s->class_max_s[class_of(f)];
-	uint32_t left =
-		f->timeout_s < RECORD_TIMEOUT_MAX_S / 2 ? f->timeout_s : RECORD_TIMEOUT_MAX_S / 2;
+	const struct slot *slot = find(s, hash_of(s, &f->key));
+	struct span span = span_of(s, f, slot != NULL ? slot->gap_s : 0);
 
-	if (fresh > SHADOW_FRESH_MAX_S)
-		fresh = SHADOW_FRESH_MAX_S;
-	return (left > fresh ? left : fresh) + s->period_s + LINK_LAG_S;
-}
-
-uint32_t shadow_hold_s(const struct shadow *s, const struct flow *f)
-{
-	uint32_t min = hold_min_s(s, f), more = min / 128;
-
-	if (more > SHADOW_SLACK_MAX_S)
-		more = SHADOW_SLACK_MAX_S;
-	return min + (more > 2 * s->period_s ? more : 2 * s->period_s);
+	return span.min_s + span.drift_s - left_of(f);
 }
 
 static uint32_t seconds(usec_t now)
 {
 	return (uint32_t)(now / USEC_PER_SEC);
+}
+
+static void note(struct shadow *s, struct slot *slot, const struct flow *f, uint32_t now_s)
+{
+	struct span span = span_of(s, f, slot->gap_s);
+
+	slot->end_s = now_s + left_of(f);
+	slot->copy_s = now_s + span.min_s + span.drift_s;
+	slot->epoch = s->epoch;
 }
 
 /* --- events and scans --------------------------------------------------------------------------
@@ -204,13 +203,14 @@ void shadow_seen(struct shadow *s, const struct flow *f, usec_t now)
 {
 	struct slot *slot = find_or_add(s, hash_of(s, &f->key));
 
-	learn(s, f);
+	flow_lifetime_learn(&s->lifetimes, f);
 	if (slot == NULL)
 		return;
-	if (slot->until_s == 0 && slot->epoch == s->epoch && s->n_gone > 0)
+	if (slot->copy_s == 0 && slot->epoch == s->epoch && s->n_gone > 0) {
 		s->n_gone--;
-	slot->until_s = seconds(now) + shadow_hold_s(s, f);
-	slot->epoch = s->epoch;
+		slot->gap_s = 0;
+	}
+	note(s, slot, f, seconds(now));
 }
 
 void shadow_gone(struct shadow *s, const struct flow_key *k)
@@ -224,9 +224,9 @@ void shadow_gone(struct shadow *s, const struct flow_key *k)
 		erase(s, (size_t)(slot - s->slots));
 		return;
 	}
-	if (slot->until_s != 0 || slot->epoch != s->epoch)
+	if (slot->copy_s != 0 || slot->epoch != s->epoch)
 		s->n_gone++;
-	slot->until_s = 0;
+	slot->copy_s = 0;
 	slot->epoch = s->epoch;
 }
 
@@ -238,7 +238,7 @@ static size_t purge(struct shadow *s, bool complete)
 
 	for (size_t i = 0; i < s->n_slots;) {
 		struct slot *slot = &s->slots[i];
-		bool gone = slot->until_s == 0, missed = complete && slot->epoch != s->epoch;
+		bool gone = slot->copy_s == 0, missed = complete && slot->epoch != s->epoch;
 
 		if (slot->hash == 0 || (!gone && !(missed && slot->epoch == 0))) {
 			if (missed)
@@ -265,16 +265,23 @@ void shadow_scan_begin(struct shadow *s, bool all)
 bool shadow_scan(struct shadow *s, const struct flow *f, usec_t now)
 {
 	struct slot *slot = find_or_add(s, hash_of(s, &f->key));
+	uint32_t now_s = seconds(now), end = now_s + left_of(f);
+	struct span span;
 
-	learn(s, f);
+	flow_lifetime_learn(&s->lifetimes, f);
 	if (slot == NULL)
 		return true;
 	if (slot->epoch == s->epoch)
 		return false;
 	slot->epoch = s->epoch;
-	if (!s->all && slot->until_s >= seconds(now) + hold_min_s(s, f))
+	if (slot->copy_s != 0 && end > slot->end_s + 1 && end - slot->end_s > slot->gap_s)
+		slot->gap_s = end - slot->end_s;
+	slot->end_s = end;
+	span = span_of(s, f, slot->gap_s);
+	if (!s->all && slot->copy_s >= now_s + span.min_s &&
+		slot->copy_s <= now_s + span.min_s + span.drift_s + LINK_LAG_S)
 		return false;
-	slot->until_s = seconds(now) + shadow_hold_s(s, f);
+	slot->copy_s = now_s + span.min_s + span.drift_s;
 	return true;
 }
 

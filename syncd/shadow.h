@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the Active knows of the Standby's copies: 16 bytes per session, its keyed hash and the
- * second at which the copy runs out. The kernel does not report refreshed timeouts, so a periodic
- * scan (a dump) finds the copies that must be held longer, and sessions that vanished without an
- * event. Also decides how long a copy is held. Pure. Runs in syncd on the Active.
+ * What the Active knows of the Standby's copies: 24 bytes per session, its keyed hash, when it
+ * ends, when the copy ends, and how long it was silent before. The kernel does not report refreshed
+ * timeouts, so a periodic scan (a dump) finds the copies that no longer tell the truth. Pure. Runs
+ * in syncd on the Active.
  *
- * A copy is held for what remains of its session, but at least for what sessions of its class get
- * when a packet refreshes them (it may be refreshed right after we looked; classes with more than
- * SHADOW_FRESH_MAX_S are cut off there), plus a slack: three scan periods, for long
- * ones 1/128 of it, but not more than SHADOW_SLACK_MAX_S beyond the next scan. So
- * after a takeover no session ends early, and each ends late by at most the difference.
+ * A copy gets what remains of its session and a slack, so that the session does not end early if it
+ * was refreshed after we looked: the time between two scans, and a share of the class's timeout
+ * (a quarter, at most SHADOW_DRIFT_MAX_S), so that a session in use is not reported at each scan. A
+ * session that was refreshed after such a silence before is expected to be refreshed again: its
+ * copy gets the class's whole timeout. Classes with more than SHADOW_QUIET_MAX_S need no such
+ * guess: their copies have that much at least (RFC 5382, 5: what an established connection may rely
+ * on).
  */
 #ifndef GATEPAIR_SYNCD_SHADOW_H
 #define GATEPAIR_SYNCD_SHADOW_H
@@ -21,8 +23,8 @@
 #include "common/clock.h"
 #include "syncd/flow.h"
 
-#define SHADOW_FRESH_MAX_S 600
-#define SHADOW_SLACK_MAX_S 300
+#define SHADOW_QUIET_MAX_S (124 * 60)
+#define SHADOW_DRIFT_MAX_S 300
 
 struct shadow;
 
@@ -34,8 +36,8 @@ size_t shadow_count(const struct shadow *s);
 /* The time between two scans; part of every slack. */
 void shadow_set_period(struct shadow *s, uint32_t period_s);
 
-/* The timeout that the peer's copy of `f` is to get. */
-uint32_t shadow_hold_s(const struct shadow *s, const struct flow *f);
+/* What the peer's copy of `f` is to get beyond what remains of it. */
+uint32_t shadow_slack_s(const struct shadow *s, const struct flow *f);
 
 /* An event told of this session, which is sent; learns the class's timeout. */
 void shadow_seen(struct shadow *s, const struct flow *f, usec_t now);
@@ -43,7 +45,8 @@ void shadow_gone(struct shadow *s, const struct flow_key *k);
 
 /* A dump of the kernel. What an event told since `begin` is newer than what the dump says: it is
  * not sent again, and what was destroyed is not brought back. `all`: send everything else,
- * otherwise only copies that would run out too early. A scan that is running is cut short. */
+ * otherwise only copies that would end early, or later than the slack. A scan that is running is
+ * cut short. */
 void shadow_scan_begin(struct shadow *s, bool all);
 bool shadow_scan(struct shadow *s, const struct flow *f, usec_t now);
 /* The dump was complete, and all events up to its end were read: how many sessions vanished without

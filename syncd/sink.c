@@ -32,6 +32,7 @@ struct sink {
 	bool sweep_again;
 	size_t n_doomed;
 
+	struct flow_lifetimes lifetimes;
 	struct sink_stats stats;
 	struct log_limit limit;
 	struct record recs[CTNL_BATCH_MAX]; /* of the batch, or the doomed of the sweep */
@@ -87,6 +88,8 @@ static bool take_record(struct sink *s, struct rcursor *c, size_t *n)
 		s->stats.refused_class[class]++;
 		return true;
 	}
+	if (rec->op != DIRTY_DELETE)
+		flow_lifetime_learn(&s->lifetimes, &rec->flow);
 	mark(s, rec);
 	++*n;
 	return true;
@@ -248,6 +251,11 @@ void sink_close(struct sink *s)
 	sink_mark_drop(s);
 	ctnl_free(s->ctnl);
 	free(s);
+}
+
+const struct flow_lifetimes *sink_lifetimes(const struct sink *s)
+{
+	return &s->lifetimes;
 }
 
 uint32_t sink_count(struct sink *s)

@@ -40,6 +40,8 @@ int sink_apply(struct sink *s, const struct frame *batch, enum ctnl_mode mode)
 void sink_mark(struct sink *s, uint64_t id);
 void sink_mark_drop(struct sink *s);
 void sink_sweep(struct sink *s, uint64_t id);
+/* Learned from what the Active said. */
+const struct flow_lifetimes *sink_lifetimes(const struct sink *s);
 /* Entries in the kernel. */
 uint32_t sink_count(struct sink *s);
 const struct sink_stats *sink_get_stats(const struct sink *s);

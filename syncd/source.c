@@ -30,6 +30,7 @@ struct source {
 	struct shadow *shadow;
 
 	int events_fd;
+	uint32_t ignored_port;
 	bool events_on, closing;
 	uv_poll_t events_poll;
 	struct timer coalesce, scan_timer, flush_timer;
@@ -103,9 +104,9 @@ static void send_batch(struct source *s, uint64_t term)
 	frame_batch_begin(&w, term, s->seq);
 	while (wcursor_len(&w) + RECORD_MAX_BYTES <= sizeof(bytes) &&
 		dirty_pop(s->dirty, s->seq, &rec.op, &rec.flow)) {
-		rec.hold_s = shadow_hold_s(s->shadow, &rec.flow);
-		if (rec.flow.timeout_s > RECORD_TIMEOUT_MAX_S / 2)
-			rec.flow.timeout_s = RECORD_TIMEOUT_MAX_S / 2;
+		if (rec.flow.timeout_s > FLOW_LEFT_MAX_S)
+			rec.flow.timeout_s = FLOW_LEFT_MAX_S;
+		rec.slack_s = shadow_slack_s(s->shadow, &rec.flow);
 		record_encode(&w, &rec);
 		count++;
 	}
@@ -198,7 +199,7 @@ static void on_event(enum ctnl_event type, const struct flow *f, void *owner)
 /* How many; they are in the dirty set. */
 static int read_events(struct source *s, int max)
 {
-	int n = ctnl_events_read(s->events_fd, max, on_event, s);
+	int n = ctnl_events_read(s->events_fd, max, s->ignored_port, on_event, s);
 
 	if (n >= 0)
 		return n;
@@ -245,6 +246,11 @@ static void read_all_events(struct source *s)
 {
 	while (s->events_on && read_events(s, EVENTS_PER_WAKEUP) >= EVENTS_PER_WAKEUP)
 		;
+}
+
+void source_ignore(struct source *s, uint32_t port)
+{
+	s->ignored_port = port;
 }
 
 void source_events(struct source *s, bool on)

@@ -17,7 +17,7 @@
 #include "syncd/flow.h"
 
 #define SOURCE_COALESCE	    (1 * USEC_PER_MS)
-#define SOURCE_SCAN_EVERY_S 15	    /* at least; a scan takes at most a 30th of the time */
+#define SOURCE_SCAN_EVERY_S 2	    /* at least; a scan takes at most a 30th of the time */
 #define SOURCE_MAX_SESSIONS 4194304 /* dirty or shadowed */
 
 struct source;
@@ -48,6 +48,8 @@ int source_new(uv_loop_t *loop, const struct flow_filter *filter,
 	struct source **ret) __attribute__((warn_unused_result));
 void source_close(struct source *s); /* no callback any more; frees itself */
 
+/* Changes that this netlink socket makes are no news. */
+void source_ignore(struct source *s, uint32_t port);
 void source_events(struct source *s, bool on);
 void source_dump(struct source *s, uint64_t id);
 void source_dump_stop(struct source *s);

@@ -21,7 +21,7 @@
 
 static struct record tcp_record(void)
 {
-	struct record r = {.op = DIRTY_CREATE, .hold_s = 3652};
+	struct record r = {.op = DIRTY_CREATE, .slack_s = 305};
 	struct flow *f = &r.flow;
 
 	f->key = (struct flow_key){
@@ -44,7 +44,7 @@ static struct record tcp_record(void)
 /* PROTOCOL.md, "Vectors": a TCP session with source translation and a mark. */
 static const uint8_t tcp_vector[] = {0x32, 0x06, 0x0a, 0x00, 0x00, 0x33, 0xc6, 0x33, 0x64, 0x09,
 	0x0f, 0xa2, 0x00, 0x50, 0xc6, 0x33, 0x64, 0x09, 0xcb, 0x00, 0x71, 0x0a, 0x00, 0x50, 0x15,
-	0xb3, 0x00, 0x06, 0x00, 0x00, 0x0e, 0x10, 0x00, 0x00, 0x0e, 0x44, 0x00, 0x00, 0x00, 0x07,
+	0xb3, 0x00, 0x06, 0x00, 0x00, 0x0e, 0x10, 0x00, 0x00, 0x01, 0x31, 0x00, 0x00, 0x00, 0x07,
 	0x03, 0x79, 0x03, 0x03};
 
 static size_t encode(const struct record *r, uint8_t out[RECORD_MAX_BYTES])
@@ -73,7 +73,7 @@ static void vector(void **state)
 	assert_memory_equal(out, tcp_vector, sizeof(tcp_vector));
 	assert_int_equal(decode(tcp_vector, sizeof(tcp_vector), &back), RECORD_OK);
 	assert_int_equal(back.op, DIRTY_CREATE);
-	assert_int_equal(back.hold_s, r.hold_s);
+	assert_int_equal(back.slack_s, r.slack_s);
 	assert_int_equal(back.flow.timeout_s, r.flow.timeout_s);
 	assert_true(flow_equal_state(&back.flow, &r.flow));
 }
@@ -103,7 +103,9 @@ static void refusals(void **state)
 		{1, IPPROTO_ICMP, RECORD_BAD_ICMP},
 		{27, 0x0f, RECORD_BAD_STATUS},
 		{28, 0x7f, RECORD_BAD_TIMEOUT},
-		{34, 0x0d, RECORD_BAD_TIMEOUT},
+		{29, 0x0a, RECORD_BAD_TIMEOUT},
+		{32, 0x01, RECORD_BAD_TIMEOUT},
+		{33, 0x02, RECORD_BAD_TIMEOUT},
 		{40, 0, RECORD_BAD_TCP},
 		{40, 10, RECORD_BAD_TCP},
 		{41, 0xf9, RECORD_BAD_TCP},
@@ -122,7 +124,7 @@ static void refusals(void **state)
 
 static void largest_fits(void **state)
 {
-	struct record r = {.op = DIRTY_REPLACE, .hold_s = 10}, back;
+	struct record r = {.op = DIRTY_REPLACE, .slack_s = 10}, back;
 	uint8_t out[RECORD_MAX_BYTES];
 	size_t n;
 

@@ -29,51 +29,101 @@ static struct flow udp(uint16_t n, uint32_t timeout_s)
 	return f;
 }
 
-/* A session refreshed every 29 of 30 seconds, scanned every 15: the copy never runs out. */
-static void outlives_quiet_periods(void **state)
+/* A session, its copy, and a scan every 2 s; what the copy said is checked every second. */
+struct life {
+	struct shadow *s;
+	struct flow f;
+	uint32_t whole_s, end_s, copy_end_s;
+	unsigned sent;
+};
+
+static struct life begin_life(uint32_t whole_s)
 {
-	struct shadow *s = shadow_new(100, hash_key);
-	struct flow f = udp(1, 30);
-	uint32_t copy_until;
-	unsigned sent = 0;
+	struct life l = {.s = shadow_new(100, hash_key), .f = udp(1, whole_s), .whole_s = whole_s};
+
+	shadow_set_period(l.s, 2);
+	shadow_seen(l.s, &l.f, 0);
+	l.end_s = whole_s;
+	l.copy_end_s = whole_s + shadow_slack_s(l.s, &l.f);
+	return l;
+}
+
+static void second(struct life *l, uint32_t t, bool packet)
+{
+	if (packet)
+		l->end_s = t + l->whole_s;
+	l->f.timeout_s = l->end_s - t;
+	if (t % 2 != 0)
+		return;
+	shadow_scan_begin(l->s, false);
+	if (shadow_scan(l->s, &l->f, t * S)) {
+		l->copy_end_s = l->end_s + shadow_slack_s(l->s, &l->f);
+		l->sent++;
+	}
+	assert_int_equal(shadow_scan_end(l->s), 0);
+}
+
+/* One packet every 29 of 30 seconds: the copy never ends early, except in the first silence. */
+static void outlives_silences(void **state)
+{
+	struct life l = begin_life(30);
 
 	(void)state;
-	shadow_set_period(s, 15);
-	shadow_seen(s, &f, 0);
-	copy_until = shadow_hold_s(s, &f);
 	for (uint32_t t = 1; t < 3600; t++) {
-		f.timeout_s = 30 - t % 29;
-		if (t % 15 == 0) {
-			shadow_scan_begin(s, false);
-			if (shadow_scan(s, &f, t * S)) {
-				copy_until = t + shadow_hold_s(s, &f);
-				sent++;
-			}
-			assert_int_equal(shadow_scan_end(s), 0);
-		}
-		assert_true(copy_until >= t + f.timeout_s);	 /* never early */
-		assert_true(copy_until <= t + 30 + 3 * 15 + 10); /* late by the slack at most */
+		second(&l, t, t % 29 == 0);
+		if (t >= 30)
+			assert_true(l.copy_end_s >= l.end_s);
+		assert_true(l.copy_end_s <= t + 30 + 2 + 2 + 30 / 4);
 	}
-	assert_in_range(sent, 1, 3600 / 15 * 3 / 4); /* and not at each scan */
-	shadow_free(s);
+	shadow_free(l.s);
+}
+
+static void in_use_is_seldom_sent(void **state)
+{
+	struct life l = begin_life(120);
+
+	(void)state;
+	for (uint32_t t = 1; t < 3600; t++) {
+		second(&l, t, true);
+		assert_true(l.copy_end_s >= l.end_s);
+	}
+	assert_in_range(l.sent, 1, 3600 / (120 / 4));
+	shadow_free(l.s);
+}
+
+/* What is no longer used ends when it should, late by the slack. */
+static void silence_is_the_truth(void **state)
+{
+	struct life l = begin_life(120);
+	unsigned sent;
+
+	(void)state;
+	for (uint32_t t = 1; t < 600; t++)
+		second(&l, t, true);
+	sent = l.sent;
+	for (uint32_t t = 600; t < 700; t++) {
+		second(&l, t, false);
+		if (t > 610)
+			assert_in_range(l.copy_end_s, l.end_s, l.end_s + 2 + 2 + 30 + 2);
+	}
+	assert_true(l.sent <= sent + 2);
+	shadow_free(l.s);
 }
 
 static void long_timeouts_are_seldom_sent(void **state)
 {
-	struct shadow *s = shadow_new(100, hash_key);
-	struct flow f = udp(1, 432000);
-	unsigned sent = 0;
+	struct life l = begin_life(432000);
 
 	(void)state;
-	shadow_set_period(s, 15);
-	shadow_seen(s, &f, 0);
-	for (uint32_t t = 15; t < 86400; t += 15) {
-		shadow_scan_begin(s, false);
-		sent += shadow_scan(s, &f, t * S);
-		(void)shadow_scan_end(s);
+	for (uint32_t t = 1; t < 86400; t++) {
+		second(&l, t, true);
+		assert_true(l.copy_end_s >= l.end_s);
 	}
-	assert_in_range(sent, 1, 86400 / 270);
-	shadow_free(s);
+	assert_in_range(l.sent, 1, 86400 / 300);
+	/* Data under way: the kernel's short timeout is not for long. */
+	l.f.timeout_s = 300;
+	assert_true(l.f.timeout_s + shadow_slack_s(l.s, &l.f) >= SHADOW_QUIET_MAX_S);
+	shadow_free(l.s);
 }
 
 static void events_beat_dumps(void **state)
@@ -186,7 +236,9 @@ static void bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(outlives_quiet_periods),
+		cmocka_unit_test(outlives_silences),
+		cmocka_unit_test(in_use_is_seldom_sent),
+		cmocka_unit_test(silence_is_the_truth),
 		cmocka_unit_test(long_timeouts_are_seldom_sent),
 		cmocka_unit_test(events_beat_dumps),
 		cmocka_unit_test(vanished_are_noticed),
