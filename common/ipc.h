@@ -14,7 +14,9 @@
  * Bounds: IPC_MAX_CLIENTS connections, of which people (neither root nor a daemon) may have
  * IPC_MAX_PEOPLE; IPC_MAX_BACKLOG unsent datagrams and IPC_MAX_BACKLOG_BYTES per connection (a
  * reader that does not read is disconnected); per wake-up IPC_MAX_PER_WAKEUP messages of a daemon
- * and one of anybody else, so that people cannot starve the daemons.
+ * and one of anybody else, and of each of the people one in 5 ms, so that they can neither starve
+ * the daemons nor keep a real-time daemon from sleeping. A subscriber gets all its first
+ * notifications at once, so IPC_MAX_BACKLOG is above the number of interfaces that there can be.
  */
 #ifndef GATEPAIR_COMMON_IPC_H
 #define GATEPAIR_COMMON_IPC_H
@@ -30,7 +32,7 @@
 #define IPC_MAX		   65536
 #define IPC_MAX_CLIENTS	   64
 #define IPC_MAX_PEOPLE	   32
-#define IPC_MAX_BACKLOG	   256
+#define IPC_MAX_BACKLOG	   2048
 #define IPC_MAX_PER_WAKEUP 32
 
 #define IPC_MAX_BACKLOG_BYTES (1 << 20)

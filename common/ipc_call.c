@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,20 +33,24 @@ static int wait_for(int fd, short events, usec_t deadline)
 	}
 }
 
-static int call_connect(const char *path)
+/* Waits for a place in the backlog, which strangers may be flooding. */
+static int call_connect(const char *path, usec_t timeout)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = (time_t)(timeout / USEC_PER_SEC),
+		.tv_usec = (suseconds_t)(timeout % USEC_PER_SEC)};
 	size_t len = strlen(path);
 	int fd, r;
 
 	if (len >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.sun_path, path, len);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		r = -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+		connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		r = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		close(fd);
 		return r;
 	}
@@ -98,7 +103,7 @@ int ipc_call(const char *path, Gp__Envelope *e, usec_t timeout, Gp__Envelope **r
 	n = ipc_wire_encode(e, buf);
 	if (n < 0)
 		return (int)n;
-	fd = call_connect(path);
+	fd = call_connect(path, timeout);
 	if (fd < 0)
 		return fd;
 	/* A failed send is not the end: the server may have said why it hung up. */

@@ -183,6 +183,12 @@ static void on_retry(struct timer *t, usec_t now)
 	if (c->closing || c->open_poll)
 		return;
 	r = client_connect(c);
+	/* A full backlog is emptied within milliseconds; somebody is flooding it, and waiting
+	 * longer would help him. */
+	if (r == -EAGAIN) {
+		timer_set(&c->retry, now + RETRY_FIRST);
+		return;
+	}
 	c->retry_after = 2 * c->retry_after < RETRY_MAX ? 2 * c->retry_after : RETRY_MAX;
 	if (r == 0) {
 		if (c->ops.up != NULL)

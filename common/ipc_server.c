@@ -8,50 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/ipc_priv.h"
-#include "common/log.h"
-#include "common/timer.h"
+#include "common/ipc_server_priv.h"
 
-#define ACCEPTS_PER_WAKEUP 8
-#define ACCEPT_RETRY	   (100 * USEC_PER_MS)
-
-struct out {
-	STAILQ_ENTRY(out) next;
-	size_t n;
-	uint8_t data[];
-};
-
-struct ipc_conn {
-	uv_poll_t poll;
-	struct ipc_server *server;
-	int fd;
-	unsigned identities;
-	bool closing;
-	void *data;
-	STAILQ_HEAD(, out) backlog;
-	size_t n_backlog, backlog_bytes;
-};
-
-struct ipc_server {
-	uv_loop_t *loop;
-	uv_poll_t listen;
-	struct timer accept_retry;
-	int listen_fd; /* -1: a control channel */
-	struct ipc_server_ops ops;
-	void *owner;
-	struct arena *arena;
-	struct ipc_conn *conns[IPC_MAX_CLIENTS];
-	size_t n_people;
-	uint64_t counters[IPC_N_REFUSALS];
-	struct log_limit limits[IPC_N_REFUSALS];
-	bool closing;
-	unsigned open_handles;
-	void (*done)(void *owner);
-};
+/* One message of each of the people in so long: IPC_MAX_PEOPLE of them cannot keep a real-time
+ * daemon busy. */
+#define PEOPLE_PACE (5 * USEC_PER_MS)
 
 _Static_assert(IPC_N_COUNTERS == IPC_N_REFUSALS, "ipc.h counts them for others");
 
@@ -59,20 +23,27 @@ _Static_assert(IPC_N_COUNTERS == IPC_N_REFUSALS, "ipc.h counts them for others")
 static uint8_t rx[IPC_MAX], tx[IPC_MAX];
 
 static void on_conn(uv_poll_t *poll, int status, int events);
-static void on_listen(uv_poll_t *poll, int status, int events);
 
 static bool is_person(const struct ipc_conn *c)
 {
 	return (c->identities & (IPC_ROOT | IPC_DAEMONS)) == 0;
 }
 
-static void refused(struct ipc_server *s, enum ipc_refusal why, const char *detail)
+void ipc_server_refused(struct ipc_server *s, enum ipc_refusal why, const char *detail)
 {
 	s->counters[why]++;
 	if (log_limit_pass(&s->limits[why], clock_now_us()))
 		log_warn("refused a message or client reason=%s detail=\"%s\" suppressed=%llu",
 			ipc_refusal_name(why), detail,
 			(unsigned long long)s->limits[why].suppressed);
+}
+
+static int watch(struct ipc_conn *c)
+{
+	int events = UV_DISCONNECT | (c->resting ? 0 : UV_READABLE) |
+		     (c->n_backlog > 0 ? UV_WRITABLE : 0);
+
+	return uv_poll_start(&c->poll, events, on_conn);
 }
 
 /* --- lifetimes -------------------------------------------------------------------------------- */
@@ -122,7 +93,7 @@ void ipc_conn_close(struct ipc_conn *c)
 	c->fd = -1;
 }
 
-static int conn_new(struct ipc_server *s, int fd, unsigned identities, struct ipc_conn **ret)
+int ipc_conn_new(struct ipc_server *s, int fd, unsigned identities, struct ipc_conn **ret)
 {
 	struct ipc_conn *c;
 	size_t slot = 0;
@@ -150,7 +121,7 @@ static int conn_new(struct ipc_server *s, int fd, unsigned identities, struct ip
 	s->conns[slot] = c;
 	s->n_people += is_person(c);
 	s->open_handles++;
-	r = uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT, on_conn);
+	r = watch(c);
 	if (r < 0)
 		log_err("cannot poll a connection: %s", uv_strerror(r));
 	*ret = c;
@@ -164,7 +135,7 @@ static void enqueue(struct ipc_conn *c, const uint8_t *buf, size_t n)
 	struct out *o;
 
 	if (c->n_backlog >= IPC_MAX_BACKLOG || c->backlog_bytes + n > IPC_MAX_BACKLOG_BYTES) {
-		refused(c->server, IPC_SLOW_READER, "does not read what it is sent");
+		ipc_server_refused(c->server, IPC_SLOW_READER, "does not read what it is sent");
 		ipc_conn_close(c);
 		return;
 	}
@@ -178,7 +149,7 @@ static void enqueue(struct ipc_conn *c, const uint8_t *buf, size_t n)
 	STAILQ_INSERT_TAIL(&c->backlog, o, next);
 	c->backlog_bytes += n;
 	if (c->n_backlog++ == 0)
-		uv_poll_start(&c->poll, UV_READABLE | UV_WRITABLE | UV_DISCONNECT, on_conn);
+		watch(c);
 }
 
 static bool would_block(int err)
@@ -217,7 +188,7 @@ static void flush(struct ipc_conn *c)
 		c->backlog_bytes -= o->n;
 		free(o);
 	}
-	uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT, on_conn);
+	watch(c);
 }
 
 void ipc_send(struct ipc_conn *c, Gp__Envelope *e)
@@ -302,12 +273,12 @@ static void dispatch(struct ipc_conn *c, const Gp__Envelope *e)
 	const char *why;
 
 	if (e->body_case == GP__ENVELOPE__BODY__NOT_SET || rule == NULL) {
-		refused(s, IPC_UNKNOWN_MESSAGE, "no such message on this socket");
+		ipc_server_refused(s, IPC_UNKNOWN_MESSAGE, "no such message on this socket");
 		ipc_conn_close(c);
 		return;
 	}
 	if ((rule->identities & c->identities) == 0) {
-		refused(s, IPC_WRONG_IDENTITY, "this user may not send this message");
+		ipc_server_refused(s, IPC_WRONG_IDENTITY, "this user may not send this message");
 		ipc_reply_error(c, e->id, -EPERM,
 			"this user may not send this command; run it as root or as a member of "
 			"group gatepair-admin");
@@ -315,13 +286,13 @@ static void dispatch(struct ipc_conn *c, const Gp__Envelope *e)
 		return;
 	}
 	if ((rule->states & state) == 0) {
-		refused(s, IPC_WRONG_STATE, "not in this state");
+		ipc_server_refused(s, IPC_WRONG_STATE, "not in this state");
 		ipc_reply_error(c, e->id, -EBUSY, "this is not possible in the present state");
 		return;
 	}
 	why = rule->check != NULL ? rule->check(e) : NULL;
 	if (why != NULL) {
-		refused(s, IPC_CHECK_FAILED, why);
+		ipc_server_refused(s, IPC_CHECK_FAILED, why);
 		ipc_reply_error(c, e->id, -EINVAL, "%s", why);
 		ipc_conn_close(c);
 		return;
@@ -347,14 +318,14 @@ static bool receive(struct ipc_conn *c)
 		return false;
 	}
 	if ((mh.msg_flags & MSG_TRUNC) != 0) {
-		refused(s, IPC_OVERSIZE, "more than 64 KiB");
+		ipc_server_refused(s, IPC_OVERSIZE, "more than 64 KiB");
 		ipc_conn_close(c);
 		return false;
 	}
 	arena_reset(s->arena);
 	why = ipc_wire_decode(rx, (size_t)n, s->arena, &e);
 	if (why != IPC_ACCEPTED) {
-		refused(s, why, "not one of our messages");
+		ipc_server_refused(s, why, "not one of our messages");
 		ipc_conn_close(c);
 		return false;
 	}
@@ -362,9 +333,36 @@ static bool receive(struct ipc_conn *c)
 	return !c->closing;
 }
 
+static void on_rested(struct timer *t, usec_t now)
+{
+	struct ipc_server *s = t->owner;
+
+	(void)now;
+	for (size_t i = 0; i < IPC_MAX_CLIENTS; i++) {
+		struct ipc_conn *c = s->conns[i];
+
+		if (c == NULL || !c->resting)
+			continue;
+		c->resting = false;
+		if (!c->closing)
+			watch(c);
+	}
+}
+
+static void rest(struct ipc_conn *c)
+{
+	struct timer *t = &c->server->rest;
+
+	c->resting = true;
+	watch(c);
+	if (t->due == USEC_NEVER)
+		timer_set(t, clock_now_us() + PEOPLE_PACE);
+}
+
 static void on_conn(uv_poll_t *poll, int status, int events)
 {
 	struct ipc_conn *c = poll->data;
+	bool person = is_person(c);
 	int budget = (c->identities & IPC_DAEMONS) != 0 ? IPC_MAX_PER_WAKEUP : 1;
 
 	if (status < 0 || (events & UV_DISCONNECT) != 0) {
@@ -377,78 +375,11 @@ static void on_conn(uv_poll_t *poll, int status, int events)
 		return;
 	while (budget-- > 0 && receive(c))
 		;
+	if (person && !c->closing)
+		rest(c);
 }
 
-/* --- accepting -------------------------------------------------------------------------------- */
-
-static void turn_away(struct ipc_server *s, int fd, enum ipc_refusal why, int err, char *text)
-{
-	Gp__Error error = GP__ERROR__INIT;
-	Gp__Envelope e = GP__ENVELOPE__INIT;
-	ssize_t n;
-
-	refused(s, why, text);
-	error.code = err;
-	error.text = text;
-	e.body_case = GP__ENVELOPE__BODY_ERROR;
-	e.error = &error;
-	n = ipc_wire_encode(&e, tx);
-	if (n > 0 && send(fd, tx, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("turned away a client that was gone");
-	close(fd);
-}
-
-static void welcome(struct ipc_server *s, int fd)
-{
-	static char stranger[] =
-		"this user may not talk to gatepair; run it as root or as a member "
-		"of group gatepair or gatepair-admin";
-	static char crowded[] = "too many clients are connected; close some and try again";
-	unsigned identities = ipc_identity_of(fd);
-	struct ipc_conn *c;
-
-	if (identities == 0)
-		turn_away(s, fd, IPC_WRONG_IDENTITY, -EPERM, stranger);
-	else if (conn_new(s, fd, identities, &c) < 0)
-		turn_away(s, fd, IPC_TOO_MANY_CLIENTS, -EUSERS, crowded);
-}
-
-static void on_accept_retry(struct timer *t, usec_t now)
-{
-	struct ipc_server *s = t->owner;
-
-	(void)now;
-	if (!s->closing && ipc_server_accept(s, true) < 0)
-		log_err("cannot poll the listening socket");
-}
-
-static void on_listen(uv_poll_t *poll, int status, int events)
-{
-	struct ipc_server *s = poll->data;
-
-	(void)status;
-	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
-		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			welcome(s, fd);
-			continue;
-		}
-		/* Out of something: the client stays in the backlog, and the loop must not spin. */
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-			refused(s, IPC_TOO_MANY_CLIENTS, strerror(errno));
-			uv_poll_stop(&s->listen);
-			timer_set(&s->accept_retry, clock_now_us() + ACCEPT_RETRY);
-		}
-		return;
-	}
-}
-
-int ipc_server_accept(struct ipc_server *s, bool on)
-{
-	return on ? uv_poll_start(&s->listen, UV_READABLE, on_listen) : uv_poll_stop(&s->listen);
-}
+/* --- a server --------------------------------------------------------------------------------- */
 
 static struct ipc_server *server_alloc(
 	uv_loop_t *loop, int listen_fd, const struct ipc_server_ops *ops, void *owner)
@@ -474,7 +405,7 @@ static void on_listen_closed(uv_handle_t *h)
 	server_handle_closed(h->data);
 }
 
-static void on_retry_closed(struct timer *t)
+static void on_timer_closed(struct timer *t)
 {
 	server_handle_closed(t->owner);
 }
@@ -489,13 +420,17 @@ int ipc_server_new(uv_loop_t *loop, int listen_fd, const struct ipc_server_ops *
 	s = server_alloc(loop, listen_fd, ops, owner);
 	if (s == NULL)
 		return -ENOMEM;
-	r = timer_init(&s->accept_retry, loop, on_accept_retry, s);
+	r = timer_init(&s->accept_retry, loop, ipc_server_on_accept_retry, s);
 	if (r < 0)
 		goto out_free;
 	s->open_handles++;
+	r = timer_init(&s->rest, loop, on_rested, s);
+	if (r < 0)
+		goto out_retry;
+	s->open_handles++;
 	r = uv_poll_init(loop, &s->listen, listen_fd);
 	if (r < 0)
-		goto out_timer;
+		goto out_rest;
 	s->open_handles++;
 	s->listen.data = s;
 	r = ipc_server_accept(s, true);
@@ -506,9 +441,11 @@ int ipc_server_new(uv_loop_t *loop, int listen_fd, const struct ipc_server_ops *
 
 out_listen:
 	uv_close((uv_handle_t *)&s->listen, on_listen_closed);
-out_timer:
+out_rest:
+	timer_close(&s->rest, on_timer_closed);
+out_retry:
 	s->closing = true;
-	timer_close(&s->accept_retry, on_retry_closed);
+	timer_close(&s->accept_retry, on_timer_closed);
 	return r;
 out_free:
 	arena_free(s->arena);
@@ -524,7 +461,8 @@ void ipc_server_close(struct ipc_server *s, void (*done)(void *owner))
 		if (s->conns[i] != NULL)
 			ipc_conn_close(s->conns[i]);
 	}
-	timer_close(&s->accept_retry, on_retry_closed);
+	timer_close(&s->accept_retry, on_timer_closed);
+	timer_close(&s->rest, on_timer_closed);
 	uv_close((uv_handle_t *)&s->listen, on_listen_closed);
 }
 
@@ -565,7 +503,7 @@ int ipc_conn_adopt(uv_loop_t *loop, int fd, unsigned identities, const struct ip
 
 	if (s == NULL)
 		return -ENOMEM;
-	r = conn_new(s, fd, identities, ret);
+	r = ipc_conn_new(s, fd, identities, ret);
 	if (r < 0) {
 		arena_free(s->arena);
 		free(s);

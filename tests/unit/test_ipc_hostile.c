@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -176,22 +177,32 @@ static void connection_flood(void **state)
 	}
 }
 
+static void become(const char *group)
+{
+	if (geteuid() != 0)
+		fail_msg("this test needs root: it connects as another user");
+	assert_int_equal(setegid(group != NULL ? bed_gid(group) : 65534), 0);
+	assert_int_equal(seteuid(65534), 0);
+}
+
+static void become_root(void)
+{
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setegid(0), 0);
+}
+
 /* Half of the places are not for people, however many connections they open. */
 static void people_leave_room(void **state)
 {
 	int fds[IPC_MAX_CLIENTS], daemon;
 
 	(void)state;
-	if (geteuid() != 0)
-		fail_msg("this test needs root: it connects as another user");
-	assert_int_equal(setegid(bed_gid("gatepair")), 0);
-	assert_int_equal(seteuid(65534), 0);
+	become("gatepair");
 	for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
 		fds[i] = bed_connect(&bed);
 		bed_turn(&bed, 2);
 	}
-	assert_int_equal(seteuid(0), 0);
-	assert_int_equal(setegid(0), 0);
+	become_root();
 	bed_turn(&bed, 20);
 	assert_int_equal(bed_counter(&bed, IPC_TOO_MANY_CLIENTS), IPC_MAX_CLIENTS - IPC_MAX_PEOPLE);
 	daemon = bed_connect(&bed);
@@ -203,6 +214,72 @@ static void people_leave_room(void **state)
 }
 
 /* Subscribes and never reads: cut off once its backlog is full, and nobody else notices. */
+/* However fast they ask: a loop that never sleeps would be the end of a real-time daemon. */
+static void people_are_paced(void **state)
+{
+	usec_t begin;
+	uint64_t most;
+	int fd;
+
+	(void)state;
+	become("gatepair");
+	fd = bed_connect(&bed);
+	become_root();
+	for (int i = 1; i <= 100; i++)
+		bed_send(fd, (uint64_t)i, GP__ENVELOPE__BODY_STATUS_REQUEST, NULL);
+	begin = clock_now_us();
+	while (clock_now_us() < begin + 50 * USEC_PER_MS)
+		bed_turn(&bed, 1);
+	most = (uint64_t)((clock_now_us() - begin) / (5 * USEC_PER_MS)) + 1;
+	assert_in_range(bed_counter(&bed, IPC_ACCEPTED), 2, most);
+	assert_int_equal(bed_answer(&bed, fd), 0);
+	close(fd);
+}
+
+/* Connects until the backlog is full, as a stranger. */
+static unsigned storm(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	unsigned n = 0;
+	int r;
+
+	memcpy(addr.sun_path, bed.path, sizeof(bed.path));
+	do {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		assert_true(fd >= 0);
+		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+		close(fd);
+		n += r == 0;
+	} while (r == 0);
+	return n;
+}
+
+static void strangers_are_paced(void **state)
+{
+	usec_t begin = clock_now_us();
+	uint64_t most;
+	int fd;
+
+	(void)state;
+	while (clock_now_us() < begin + 50 * USEC_PER_MS) {
+		become(NULL);
+		storm();
+		become_root();
+		bed_turn(&bed, 1);
+	}
+	most = (uint64_t)((clock_now_us() - begin) / (5 * USEC_PER_MS) + 1) * 136;
+	assert_in_range(bed_counter(&bed, IPC_WRONG_IDENTITY), 256, most);
+	for (int i = 0; i < 50; i++) {
+		usleep(1000);
+		bed_turn(&bed, 4);
+	}
+	fd = bed_connect(&bed);
+	bed_send(fd, 1, GP__ENVELOPE__BODY_STATUS_REQUEST, NULL);
+	assert_int_equal(bed_answer(&bed, fd), 0);
+	close(fd);
+}
+
 static void reader_that_never_reads(void **state)
 {
 	static char text[8000];
@@ -278,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(passed_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(connection_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(people_leave_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(people_are_paced, setup, teardown),
+		cmocka_unit_test_setup_teardown(strangers_are_paced, setup, teardown),
 		cmocka_unit_test_setup_teardown(reader_that_never_reads, setup, teardown),
 		cmocka_unit_test_setup_teardown(asker_that_never_reads, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_reader_loses_nothing, setup, teardown),
