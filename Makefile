@@ -3,6 +3,7 @@
 #   make help            what there is
 #   make CC=clang        another compiler          (its own build folder)
 #   make SAN=address,undefined check               (its own build folder)
+#   make V=1             with every command line
 #
 # Variables a module.mk sets for a program P named in PROGRAMS:
 #   P_SRCS   its C files        P_PKGS  pkg-config names        P_LDLIBS  further libraries
@@ -34,6 +35,11 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -DGATEPAIR_VERSION='"$(VERSION)"' -I. -I$(BUILD) -
 	$(CPPFLAGS)
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 
+# One short line per step; V=1 shows the commands.
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
 PROGRAMS :=
 UNIT_TESTS :=
 SIM_TESTS :=
@@ -53,19 +59,23 @@ PROTO_O := $(PROTO_C:.c=.o)
 
 $(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
-	protoc-c --proto_path=proto --c_out=$(BUILD)/proto $<
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --proto_path=proto --c_out=$(BUILD)/proto $<
 
 $(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c $(PROTO_H)
-	$(CC) -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) -I$(BUILD)/proto -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) -I$(BUILD)/proto -c -o $@ $<
 
 # --- objects -----------------------------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c | $(PROTO_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libcommon.a: $(common_SRCS:%.c=$(BUILD)/obj/%.o) $(PROTO_O)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 pkg_libs = $(if $(strip $(1)),$(shell pkg-config --libs $(1)))
 
@@ -73,7 +83,8 @@ pkg_libs = $(if $(strip $(1)),$(shell pkg-config --libs $(1)))
 define link_rule
 $(2): $(3:%.c=$(BUILD)/obj/%.o) $(BUILD)/libcommon.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $(3:%.c=$(BUILD)/obj/%.o) $(BUILD)/libcommon.a \
+	$$(call say,LINK,$$@)
+	$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $(3:%.c=$(BUILD)/obj/%.o) $(BUILD)/libcommon.a \
 		$$(call pkg_libs,$$($(1)_PKGS) $$(common_PKGS)) $$($(1)_LDLIBS) $$(common_LDLIBS)
 -include $(3:%.c=$(BUILD)/obj/%.d)
 endef
@@ -96,8 +107,7 @@ tests: all $(UNIT_FILES) $(SIM_FILES) $(TOOL_FILES)
 
 # --- dependencies -------------------------------------------------------------------------------
 BUILD_DEPS := build-essential pkg-config clang clang-format protobuf-c-compiler libuv1-dev \
-	libprotobuf-c-dev libnl-3-dev libnl-route-3-dev libmnl-dev libnetfilter-conntrack-dev libnftnl-dev \
-	libmbedtls-dev libconfuse-dev libjansson-dev uthash-dev libseccomp-dev libcap-dev libcmocka-dev
+	libprotobuf-c-dev libmnl-dev libnftnl-dev libmbedtls-dev libconfuse-dev libjansson-dev uthash-dev libseccomp-dev libcap-dev libcmocka-dev
 RUN_DEPS := iproute2 nftables conntrack procps python3 iputils-ping mandoc
 
 deps: ## install what building, the demo and the tests need (Debian 12, root)
