@@ -107,7 +107,8 @@ tests: all $(UNIT_FILES) $(SIM_FILES) $(TOOL_FILES)
 
 # --- dependencies -------------------------------------------------------------------------------
 BUILD_DEPS := build-essential pkg-config clang clang-format protobuf-c-compiler libuv1-dev \
-	libprotobuf-c-dev libmnl-dev libnftnl-dev libmbedtls-dev libconfuse-dev libjansson-dev uthash-dev libseccomp-dev libcap-dev libcmocka-dev
+	libprotobuf-c-dev libmnl-dev libnftnl-dev libmbedtls-dev libconfuse-dev libjansson-dev uthash-dev libseccomp-dev \
+	libcap-dev libcmocka-dev
 RUN_DEPS := iproute2 nftables conntrack procps python3 iputils-ping mandoc
 
 deps: ## install what building, the demo and the tests need (Debian 12, root)
@@ -116,11 +117,11 @@ deps: ## install what building, the demo and the tests need (Debian 12, root)
 # `sudo make demo` and `sudo make check` work on a fresh machine: dependencies first, then a second
 # make that sees the tools just installed.
 demo: deps ## two gateways, real traffic, every failover, in front of you (root)
-	$(MAKE) all tests
+	$(MAKE) -j$$(nproc) all tests
 	tests/net/demo
 
 check: deps ## every test (root)
-	$(MAKE) tests
+	$(MAKE) -j$$(nproc) tests
 	tests/run $(BUILD)
 
 check-unit: $(UNIT_FILES) ## unit tests
