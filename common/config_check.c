@@ -169,6 +169,17 @@ static bool reachable(const struct config *cfg, const struct config_prefix *via)
 	return false;
 }
 
+static bool has_host_bits(const struct config_prefix *p)
+{
+	const uint8_t *bytes = p->family == AF_INET ? (const uint8_t *)&p->v4 : p->v6.s6_addr;
+	unsigned bits = p->family == AF_INET ? 32 : 128;
+
+	for (unsigned i = p->len; i < bits; i++)
+		if (bytes[i / 8] >> (7 - i % 8) & 1)
+			return true;
+	return false;
+}
+
 static int check_routes(struct check *c)
 {
 	for (size_t i = 0; i < c->cfg->n_routes; i++) {
@@ -177,6 +188,11 @@ static int check_routes(struct check *c)
 
 		config_prefix_to_str(&r->prefix, name);
 		config_prefix_to_str(&r->via, via);
+		if (has_host_bits(&r->prefix))
+			return check_fail(c, r->line, NULL,
+				"route \"%s\": the destination has bits behind its length; write "
+				"them as 0",
+				name);
 		if (r->prefix.family != r->via.family)
 			return check_fail(c, r->line, "via",
 				"route \"%s\": via %s is of another address family; use one family",
@@ -450,6 +466,7 @@ int config_check(const struct config *cfg, const struct config_text *t, int *ret
 	char why[CONFIG_WHY_MAX])
 {
 	static int (*const checks[])(struct check *) = {
+		check_size, /* first: the others compare everything with everything */
 		check_interfaces,
 		check_routes,
 		check_cluster,
@@ -457,7 +474,6 @@ int config_check(const struct config *cfg, const struct config_text *t, int *ret
 		check_nats,
 		check_sync,
 		check_portal,
-		check_size,
 	};
 	struct check c = {.cfg = cfg, .t = t, .line = 1, .why = why};
 	int err = 0;
