@@ -4,6 +4,7 @@
  */
 #include "common/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,12 +30,36 @@ void log_set_level(int max_priority)
 	log_level = max_priority;
 }
 
+/* A log that cannot be written must not stop anything: neither a pipe that nobody reads nor a
+ * terminal that was stopped with ^S. Whether it would block is asked, not set: the file is shared
+ * with others. */
+static void put_line(const char *line, size_t n)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	static unsigned lost;
+	char about[80];
+	int r;
+
+	if (poll(&p, 1, 0) == 0) {
+		lost++;
+		return;
+	}
+	if (lost > 0) {
+		r = snprintf(about, sizeof(about), "<4>%s: %u lines of the log were lost here\n",
+			log_ident, lost);
+		lost = 0;
+		if (r > 0 && write(STDERR_FILENO, about, (size_t)r) < 0)
+			return;
+	}
+	if (write(STDERR_FILENO, line, n) < 0)
+		lost++;
+}
+
 void log_at(int priority, const char *fmt, ...)
 {
 	char line[LINE_MAX_BYTES];
 	const size_t room = sizeof(line) - 1; /* for the newline */
 	size_t head, n;
-	ssize_t written;
 	va_list ap;
 	int r;
 
@@ -57,9 +82,7 @@ void log_at(int priority, const char *fmt, ...)
 			line[i] = ' ';
 	}
 	line[n++] = '\n';
-	/* A log that cannot be written must not stop anything. */
-	written = write(STDERR_FILENO, line, n);
-	(void)written;
+	put_line(line, n);
 }
 
 int log_limit_pass(struct log_limit *l, usec_t now)

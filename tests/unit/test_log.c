@@ -41,6 +41,33 @@ static void say_two_lines(void)
 	log_err("a\nb\x1b[31m\x7f");
 }
 
+/* More than a pipe holds, into one that nobody reads, and once more when somebody did. */
+static void says_all_and_goes_on(void **state)
+{
+	int fds[2], saved = dup(STDERR_FILENO);
+	static char out[1 << 20];
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe2(fds, 0), 0);
+	dup2(fds[1], STDERR_FILENO);
+	log_init("vrrpd");
+	alarm(10);
+	for (int i = 0; i < 20000; i++)
+		log_notice("line %d", i);
+	assert_true(read(fds[0], out, sizeof(out)) > 0);
+	log_notice("again");
+	alarm(0);
+	dup2(saved, STDERR_FILENO);
+	n = read(fds[0], out, sizeof(out) - 1);
+	assert_true(n > 0);
+	out[n] = '\0';
+	assert_non_null(strstr(out, " lines of the log were lost here\n<5>vrrpd: again\n"));
+	close(fds[0]);
+	close(fds[1]);
+	close(saved);
+}
+
 static void say_much(void)
 {
 	char text[5000];
@@ -101,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_line_with_prefix),
+		cmocka_unit_test(says_all_and_goes_on),
 		cmocka_unit_test(limit),
 		cmocka_unit_test(escape),
 	};
