@@ -13,15 +13,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sanitizer.h"
 #include "common/timer.h"
 
 #define STOP_DEADLINE (5 * USEC_PER_SEC)
 #define MAX_ERRORS    8
 #define MAX_RULES     32
 #define STATUS_MAX    ((size_t)512 << 10)
+/* The version is not in it yet. */
+#define STATUS_SENT_MAX (IPC_MAX - 16)
 
 struct remembered {
 	char text[256];
@@ -196,6 +200,9 @@ static void on_status_request(struct ipc_conn *c, const Gp__Envelope *e, void *o
 	answer.id = e->id;
 	answer.body_case = GP__ENVELOPE__BODY_STATUS;
 	answer.status = &st;
+	/* Hundreds of addresses: what matters most is not in the detail. */
+	if (gp__envelope__get_packed_size(&answer) > STATUS_SENT_MAX)
+		st.detail_case = GP__STATUS__DETAIL__NOT_SET;
 	ipc_send(c, &answer);
 }
 
@@ -245,8 +252,13 @@ static void on_prepare(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	struct daemon *d = &self;
 	struct config *cfg = NULL;
 	char why[512] = "";
-	int r = config_unpack(e->prepare->config, &cfg, why, sizeof(why));
+	int r;
 
+	if (d->stopping) {
+		ipc_reply_error(c, e->id, -ESHUTDOWN, "%s: is stopping", d->ops->name);
+		return;
+	}
+	r = config_unpack(e->prepare->config, &cfg, why, sizeof(why));
 	if (r == 0)
 		r = d->ops->prepare(owner, cfg, why, sizeof(why));
 	if (r < 0) {
@@ -265,7 +277,7 @@ static void on_commit(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	struct daemon *d = &self;
 	struct config *old = d->current;
 
-	if (d->prepared == NULL || d->prepared_generation != e->commit->generation) {
+	if (d->stopping || d->prepared == NULL || d->prepared_generation != e->commit->generation) {
 		ipc_reply_error(c, e->id, -ESTALE, "%s: generation %llu is not prepared",
 			d->ops->name, (unsigned long long)e->commit->generation);
 		return;
@@ -390,6 +402,9 @@ int daemon_run(const struct daemon_ops *ops, void *owner,
 		log_err("%s is started by the supervisor, not by hand", ops->name);
 		return EXIT_FAILURE;
 	}
+	/* Keys are in this memory: no core file, and no tracer but root. */
+	if (!GATEPAIR_ASAN && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_warn("core files cannot be turned off: %s", strerror(errno));
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

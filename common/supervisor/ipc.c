@@ -131,7 +131,11 @@ static void on_ack(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 static void on_error(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
 	(void)c;
-	supervisor_on_answer(owner, e->id, false, e->error->text);
+	/* A daemon that says why it has no status is not hung. */
+	if (e->id == QUERY_ID)
+		supervisor_on_status(owner);
+	else
+		supervisor_on_answer(owner, e->id, false, e->error->text);
 }
 
 static void on_ready(struct ipc_conn *c, const Gp__Envelope *e, void *owner)

@@ -46,12 +46,31 @@ static int prepare(void *owner, const struct config *cfg, char *why, size_t why_
 	return -EINVAL;
 }
 
+static bool large;
+
 static void commit(void *owner, const struct config *cfg)
 {
 	(void)owner;
+	large = strcmp(cfg->node, "large") == 0;
 	daemon_state(me, "Working", "config of %s", cfg->node);
 	daemon_error(me, "an error of %s", cfg->node);
 	daemon_ready(me);
+}
+
+/* A detail of more than one datagram. */
+static void add_detail(Gp__Status *st, struct arena *scratch)
+{
+	static char text[] = "a condition that is not worth mentioning but for its length";
+	Gp__VrrpdStatus *v = arena_alloc(scratch, sizeof(*v));
+
+	gp__vrrpd_status__init(v);
+	v->role = v->role_reason = text;
+	v->n_conditions = large ? 1500 : 15;
+	v->conditions = arena_array(scratch, v->n_conditions, sizeof(*v->conditions));
+	for (size_t i = 0; i < v->n_conditions; i++)
+		v->conditions[i] = text;
+	st->detail_case = GP__STATUS__DETAIL_VRRPD;
+	st->vrrpd = v;
 }
 
 static void status(void *owner, Gp__Status *st, struct arena *scratch)
@@ -66,6 +85,7 @@ static void status(void *owner, Gp__Status *st, struct arena *scratch)
 	st->counters = arena_alloc(scratch, sizeof(struct Gp__Counter *));
 	st->counters[0] = c;
 	st->n_counters = 1;
+	add_detail(st, scratch);
 }
 
 static void stop(void *owner)
@@ -220,6 +240,22 @@ static const Gp__Status *ask_status(void)
 	return sv.got->status;
 }
 
+/* The supervisor takes a daemon that does not answer for hung. */
+static void status_of_any_size_is_answered(void **state)
+{
+	const Gp__Status *st;
+
+	(void)state;
+	configure(1, "gw-01");
+	st = ask_status();
+	assert_int_equal(st->detail_case, GP__STATUS__DETAIL_VRRPD);
+	assert_int_equal(st->vrrpd->n_conditions, 15);
+	configure(2, "large");
+	st = ask_status();
+	assert_int_equal(st->detail_case, GP__STATUS__DETAIL__NOT_SET);
+	assert_string_equal(st->reason, "config of large");
+}
+
 static void configured_and_asked(void **state)
 {
 	const Gp__Status *st;
@@ -360,6 +396,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(configured_and_asked, spawn, clean),
+		cmocka_unit_test_setup_teardown(status_of_any_size_is_answered, spawn, clean),
 		cmocka_unit_test_setup_teardown(errors_are_a_ring, spawn, clean),
 		cmocka_unit_test_setup_teardown(two_phases, spawn, clean),
 		cmocka_unit_test_setup_teardown(public_socket_after_the_commit, spawn, clean),
