@@ -5,6 +5,7 @@
  * wires.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -101,6 +102,15 @@ static int parse_options(int argc, char **argv)
 	return 0;
 }
 
+/* Else the next file that is opened, a socket perhaps, becomes standard error. */
+static int open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -errno;
+	return 0;
+}
+
 /* The children's environment is made from nothing, and libconfuse expands ${VAR}. */
 static void clean_environment(void)
 {
@@ -183,6 +193,8 @@ int main(int argc, char **argv)
 	char err[SUPERVISOR_WHY_MAX] = "out of memory; free some";
 	int r;
 
+	if (open_standard_files() < 0)
+		return EXIT_FAILURE;
 	log_init("supervisor");
 	r = parse_options(argc, argv);
 	if (r > 0)

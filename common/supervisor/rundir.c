@@ -52,6 +52,23 @@ static int take_lock(const char *path, int *ret_fd)
 	return r;
 }
 
+/* Whoever owns the folder, or may write in it, could replace what is in it. */
+static int check_folder(const char *rundir)
+{
+	int fd = open(rundir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		r = -EPERM;
+	close(fd);
+	return r;
+}
+
 int rundir_open(const char *rundir, int *ret_lock, char *err, size_t err_size)
 {
 	char path[PATH_MAX];
@@ -60,6 +77,10 @@ int rundir_open(const char *rundir, int *ret_lock, char *err, size_t err_size)
 	if (mkdir(rundir, 0755) < 0 && errno != EEXIST)
 		return fail(
 			err, err_size, -errno, rundir, "make its parent folder, or use --rundir");
+	r = check_folder(rundir);
+	if (r < 0)
+		return fail(err, err_size, r, rundir,
+			"it must be a folder that belongs to root and that nobody else can write");
 	snprintf(path, sizeof(path), "%s/" LOCK_NAME, rundir);
 	r = take_lock(path, ret_lock);
 	if (r == 0)

@@ -164,6 +164,7 @@ static void child_run(const struct spawn *s, int program, int control, int liste
 int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_control)
 {
 	int control[2], program = open(s->program, O_RDONLY | O_CLOEXEC), r = 0;
+	sigset_t all, before;
 	pid_t pid;
 
 	if (program < 0)
@@ -173,10 +174,14 @@ int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_c
 		close(program);
 		return r;
 	}
+	/* Until it has reset them, the child has our handlers, which write into our loop's pipe. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
 		child_run(s, program, control[1], listen_fd);
 	r = pid < 0 ? -errno : 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(program);
 	close(control[1]);
 	if (r < 0) {

@@ -140,3 +140,42 @@ def test_nobody_else_can_take_the_lock():
                 status = 2
             os._exit(0 if status == 1 else status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "an ordinary user opened the lock"
+
+
+def test_folder_of_somebody_else_is_refused():
+    """Who may write in RUNDIR could put his own sockets there."""
+    with node() as gw:
+        assert gw.stop() == 0
+        for owner, mode in ((NOBODY, 0o755), (0, 0o775), (0, 0o1777)):
+            os.mkdir(gw.rundir)
+            os.chown(gw.rundir, owner, 0)
+            os.chmod(gw.rundir, mode)
+            gw.start()
+            assert gw.supervisor.wait(timeout=10) == 1
+            assert os.listdir(gw.rundir) == []
+            os.rmdir(gw.rundir)
+        start(gw)
+
+
+def test_keys_are_in_no_core_file():
+    """A process that is not dumpable leaves no core, and its /proc belongs to root."""
+    with node() as gw:
+        for daemon in DAEMONS:
+            assert os.stat(f"/proc/{gw.pid(daemon)}/environ").st_uid == 0, daemon
+
+
+def test_log_that_nobody_reads_stops_nothing():
+    with node() as gw:
+        assert gw.stop() == 0
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        log, gw.log = gw.log, f"/proc/{os.getpid()}/fd/{writing}"
+        start(gw)
+        for _ in range(20):  # each is some lines
+            gw.ctl("restart", "syncd")
+            gw.ctl("reload")
+        wait(lambda: all_ready(gw), 5, "ready", lambda: children(gw))
+        gw.log = log
+        assert gw.stop() == 0
+        os.close(reading)
+        os.close(writing)
