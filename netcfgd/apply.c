@@ -79,7 +79,7 @@ static void describe(const struct op *op, char *out, size_t size)
 			op->sysctl->value);
 		break;
 	case OP_FIREWALL:
-		snprintf(out, size, "firewall: table inet gatepair cannot be written");
+		snprintf(out, size, "firewall: the tables gatepair cannot be written");
 		break;
 	case OP_GATE:
 		snprintf(out, size, "firewall: forwarding cannot be %s",

@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The policy as an nftables transaction: one table, "inet gatepair", owned by netcfgd. Built in
- * memory only (nft.c sends it). The gate is the set "gate" of the table: forwarding is dropped
- * unless the packet's family is in it, so that opening and closing is one tiny transaction, and an
- * empty set is the closed, safe state.
+ * The policy as an nftables transaction: the tables "inet gatepair" and "arp gatepair", owned by
+ * netcfgd. Built in memory only (nft.c sends it). The gate is the set "gate" of each: what makes
+ * the node a gateway is dropped unless the packet's family is in it, so that opening and closing is
+ * one tiny transaction, and an empty set is the closed, safe state.
  */
 #ifndef GATEPAIR_NETCFGD_FIREWALL_H
 #define GATEPAIR_NETCFGD_FIREWALL_H
 
+#include "netcfgd/batch.h"
 #include "netcfgd/desired.h"
 
-#define FIREWALL_TABLE "gatepair"
-#define FIREWALL_HOLD  "gatepair-hold"
-#define FIREWALL_GATE  "gate"
+#define FIREWALL_GATE	   "gate"
+#define FIREWALL_GATE_KEYS 3 /* what is in it when it is open, in both tables together */
 
-/* A batch of netlink messages, from BATCH_BEGIN to BATCH_END. */
-struct fw_batch {
-	const char *table;
-	char *buf;
-	size_t len, cap;
-	uint32_t seq;	/* of the first message; counts up */
-	uint32_t next;	/* of the next message */
-	uint32_t last;	/* of the last one before BATCH_END: the one that is acknowledged */
-	uint32_t rules; /* in it */
-	bool bad;	/* out of memory, or too large */
-};
-
-void fw_batch_free(struct fw_batch *b);
 /* Sets d->fw_hash and d->fw_rules. 0 or negative errno. */
 int firewall_digest(struct desired *d) __attribute__((warn_unused_result));
 /* Replaces the whole table, in one transaction, with the gate as given. */

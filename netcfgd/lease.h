@@ -50,10 +50,10 @@ struct lease_event {
 
 enum lease_action {
 	LEASE_ACT_NONE,
-	LEASE_ACT_TAKE, /* open forwarding, then all virtual addresses; does nothing if so already.
-			 * On failure: LEASE_EV_TAKE_FAILED, whose step gives action and reply */
+	LEASE_ACT_TAKE,	   /* all virtual addresses, then open the gate; does nothing if so already.
+			    * On failure: LEASE_EV_TAKE_FAILED, whose step gives action and reply */
 	LEASE_ACT_REFRESH, /* renew the kernel lifetime of the virtual addresses */
-	LEASE_ACT_DROP,	   /* remove all virtual addresses, close forwarding, at once */
+	LEASE_ACT_DROP,	   /* close the gate, remove all virtual addresses, at once */
 };
 
 /* Numbered as the protocol's LeaseResult. */

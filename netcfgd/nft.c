@@ -75,7 +75,8 @@ static bool is_ours(const struct nlmsghdr *nlh)
 {
 	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(nlh);
 
-	return mnl_nlmsg_get_payload_len(nlh) >= sizeof(*nf) && nf->nfgen_family == NFPROTO_INET;
+	return mnl_nlmsg_get_payload_len(nlh) >= sizeof(*nf) &&
+	       (nf->nfgen_family == NFPROTO_INET || nf->nfgen_family == NFPROTO_ARP);
 }
 
 static int table_attr(const struct nlattr *attr, void *arg)
@@ -102,22 +103,26 @@ static bool in_our_table(const struct nlmsghdr *nlh)
 /* What a series of dumps finds. */
 struct look {
 	struct kernel_firewall fw;
-	unsigned gate_elements;
+	unsigned tables, gate_elements;
 };
 
 static void on_table(const struct nlmsghdr *nlh, void *arg)
 {
-	struct kernel_firewall *fw = &((struct look *)arg)->fw;
+	struct look *look = arg;
 	struct nftnl_table *t = in_our_table(nlh) ? nftnl_table_alloc() : NULL;
 	uint32_t len = 0;
+	uint64_t hash = 0;
 	const void *data;
 
 	if (!t || nftnl_table_nlmsg_parse(nlh, t) < 0)
 		goto out;
-	fw->present = true;
 	data = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
-	if (data && len == sizeof(fw->hash))
-		memcpy(&fw->hash, data, sizeof(fw->hash));
+	if (data && len == sizeof(hash))
+		memcpy(&hash, data, sizeof(hash));
+	/* Of two different policies: neither. */
+	look->fw.hash = look->tables == 0 || look->fw.hash == hash ? hash : 0;
+	look->fw.present = true;
+	look->tables++;
 out:
 	if (t)
 		nftnl_table_free(t);
@@ -152,11 +157,10 @@ static void on_gate(const struct nlmsghdr *nlh, void *arg)
 	nftnl_set_free(s);
 }
 
-static int dump(struct nft *n, uint16_t type, struct look *look)
+static int dump(struct nft *n, uint16_t type, uint8_t family, struct look *look)
 {
 	char buf[256] __attribute__((aligned(8))) = {0};
-	struct nlmsghdr *nlh =
-		request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), NFPROTO_INET);
+	struct nlmsghdr *nlh = request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), family);
 
 	switch (type) {
 	case NFT_MSG_GETRULE:
@@ -173,16 +177,18 @@ static int dump(struct nft *n, uint16_t type, struct look *look)
 
 int nft_observe(struct nft *n)
 {
+	static const uint8_t families[] = {NFPROTO_INET, NFPROTO_ARP};
 	struct look look;
 	int rc = -EINTR;
 
 	for (int i = 0; i < DUMP_TRIES && rc == -EINTR; i++) {
 		look = (struct look){0};
-		rc = dump(n, NFT_MSG_GETTABLE, &look);
-		if (!rc && look.fw.present)
-			rc = dump(n, NFT_MSG_GETRULE, &look);
-		if (!rc && look.fw.present)
-			rc = dump(n, NFT_MSG_GETSETELEM, &look);
+		rc = dump(n, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, &look);
+		for (size_t f = 0; !rc && look.fw.present && f < sizeof(families); f++) {
+			rc = dump(n, NFT_MSG_GETRULE, families[f], &look);
+			if (!rc)
+				rc = dump(n, NFT_MSG_GETSETELEM, families[f], &look);
+		}
 		/* Deleted meanwhile, or a table without our gate: it will be written again. */
 		if (rc == -ENOENT) {
 			look.fw.stale = true;
@@ -192,8 +198,9 @@ int nft_observe(struct nft *n)
 	if (rc)
 		return rc;
 	look.fw.gate_open = look.gate_elements > 0;
-	/* One of the two families only is neither open nor closed. */
-	look.fw.stale = look.fw.stale || look.gate_elements == 1;
+	/* Some of the keys only: neither open nor closed. */
+	look.fw.stale = look.fw.stale ||
+			(look.gate_elements > 0 && look.gate_elements != FIREWALL_GATE_KEYS);
 	*n->fw = look.fw;
 	return 0;
 }

@@ -335,23 +335,14 @@ void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 		void (*run)(struct ctx *c);
 		bool lease; /* depends on the lease */
 	} phases[] = {
+		{close_gate, true}, /* first: it waits for nobody */
 		{drop_virtual_addrs, true},
-		{close_gate, true},
 		{virtual_links_down, false}, /* 10 ms each in the kernel: not on the fast path */
-		{early_sysctls, false},
-		{firewall, true},
-		{del_links, false},
-		{add_links, false},
-		{link_sysctls, false},
-		{links_up, false},
-		{del_addrs, false},
-		{add_static_addrs, false},
-		{del_routes, false},
-		{set_routes, false},
-		{forward_sysctls, false},
-		{open_gate, true},
-		{virtual_links_up, true},
-		{add_virtual_addrs, true},
+		{early_sysctls, false}, {firewall, true}, {del_links, false}, {add_links, false},
+		{link_sysctls, false}, {links_up, false}, {del_addrs, false},
+		{add_static_addrs, false}, {del_routes, false}, {set_routes, false},
+		{forward_sysctls, false}, {virtual_links_up, true}, {add_virtual_addrs, true},
+		{open_gate, true}, /* last: nothing is answered before everything is there */
 	};
 	struct ctx c = {.d = d, .k = k, .held = held, .plan = plan};
 

@@ -10,6 +10,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stddef.h>
+#include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
@@ -191,6 +192,12 @@ void rule_daddr4_in(struct rule *r, const char *set)
 {
 	rule_family(r, NFPROTO_IPV4);
 	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
+	lookup(r, set, 0);
+}
+
+void rule_arp_saddr_in(struct rule *r, const char *set)
+{
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ether_arp, arp_spa), 4);
 	lookup(r, set, 0);
 }
 

@@ -33,7 +33,8 @@ void rule_ct_state(struct rule *r, uint32_t bits);		/* ct state any of */
 void rule_saddr(struct rule *r, const struct config_prefix *p); /* host; the family too */
 void rule_daddr(struct rule *r, const struct config_prefix *p);
 void rule_daddr4_in(struct rule *r, const char *set);
-void rule_sport(struct rule *r, uint16_t port); /* after l4proto */
+void rule_arp_saddr_in(struct rule *r, const char *set); /* sender's IPv4 address, family arp */
+void rule_sport(struct rule *r, uint16_t port);		 /* after l4proto */
 void rule_dport(struct rule *r, uint16_t port);
 void rule_tcp_not_syn(struct rule *r);			       /* tcp flags & (syn|ack) != syn */
 void rule_icmp_type(struct rule *r, uint8_t from, uint8_t to); /* after l4proto; v4 and v6 */

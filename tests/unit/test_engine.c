@@ -327,6 +327,9 @@ static void test_repairs(void **state)
 		"nft add rule inet gatepair forward accept",
 		"nft flush set inet gatepair gate",
 		"nft delete element inet gatepair gate { ipv4 }",
+		"nft delete table arp gatepair",
+		"nft flush set arp gatepair gate",
+		"nft flush chain arp gatepair output",
 		"ip route replace default via 203.0.113.77",
 	};
 	usec_t worst = 0;
