@@ -130,6 +130,7 @@ int main(int argc, char **argv)
 		free(w);
 		return 2;
 	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	w->trace_frames = o.frames;
 	for (uint64_t seed = o.first; seed <= o.last && steps < o.steps && failures < 5; seed++) {
 		bool good = run_seed(w, seed, o.trace);
