@@ -11,7 +11,11 @@
 
 #include "common/config_internal.h"
 
-#define MARKS_MAX 32768
+/* Both far above what a configuration can need; libconfuse takes quadratic time for either. */
+#define MARKS_MAX 16384
+#define WORD_MAX  4096
+
+#define SECTIONS_MAX 16 /* kinds of them */
 
 struct word {
 	const char *s;
@@ -26,6 +30,7 @@ struct scan {
 	bool after_equals, in_list, appends;
 	int depth;
 	char section[sizeof(((struct config_mark *)0)->section)];
+	size_t n_sections[SECTIONS_MAX];
 	struct config_text *out;
 	char *why;
 };
@@ -62,11 +67,14 @@ static int scan_comment(struct scan *s)
 	return 0;
 }
 
-static void push_word(struct scan *s, const char *start, size_t n)
+static int push_word(struct scan *s, const char *start, size_t n)
 {
+	if (n > WORD_MAX)
+		return scan_fail(s, "this value is longer than 4096 characters; shorten it");
 	s->before = s->last;
 	s->last = (struct word){.s = start, .n = n, .line = s->line};
 	s->after_equals = false;
+	return 0;
 }
 
 static int scan_string(struct scan *s)
@@ -78,15 +86,18 @@ static int scan_string(struct scan *s)
 			break;
 		if (s->p[0] == '$' && s->p[1] == '{')
 			return scan_fail(s, "${ is not supported; write the value itself");
+		/* A NUL could be written that way. */
+		if (*s->p == '\\' && (s->p[1] == 'x' || isdigit((unsigned char)s->p[1])))
+			return scan_fail(s, "characters by number are not supported; write the "
+					    "character itself");
 		if (*s->p == '\\' && s->p + 1 < s->end && s->p[1] != '\n')
 			s->p++;
 	}
 	if (s->p >= s->end || *s->p != quote)
 		return scan_fail(
 			s, "this string is not closed on its line; add the quotation mark");
-	push_word(s, start, (size_t)(s->p - start));
 	s->p++;
-	return 0;
+	return push_word(s, start, (size_t)(s->p - 1 - start));
 }
 
 static bool word_char(char c)
@@ -94,7 +105,7 @@ static bool word_char(char c)
 	return c != '\0' && !strchr(" #\"'\t\n\r={}()+,", c);
 }
 
-static void scan_word(struct scan *s)
+static int scan_word(struct scan *s)
 {
 	char *start = s->p;
 
@@ -103,7 +114,7 @@ static void scan_word(struct scan *s)
 		s->p++;
 	if (s->p == start)
 		s->p++;
-	push_word(s, start, (size_t)(s->p - start));
+	return push_word(s, start, (size_t)(s->p - start));
 }
 
 static int add_mark(struct scan *s, const struct word *key, int line)
@@ -112,7 +123,7 @@ static int add_mark(struct scan *s, const struct word *key, int line)
 	struct config_mark *m = &t->marks[t->n_marks];
 
 	if (t->n_marks >= MARKS_MAX)
-		return scan_fail(s, "the file has too many settings; at most 32768");
+		return scan_fail(s, "the file has too many settings; at most 16384");
 	*m = (struct config_mark){.line = line};
 	memcpy(m->section, s->section, sizeof(m->section));
 	if (key && key->n < sizeof(m->key))
@@ -121,10 +132,20 @@ static int add_mark(struct scan *s, const struct word *key, int line)
 	return 0;
 }
 
+static bool is_root_key(const struct word *w)
+{
+	for (size_t i = 0; i < config_n_root_keys; i++)
+		if (strlen(config_root_keys[i].name) == w->n &&
+			memcmp(config_root_keys[i].name, w->s, w->n) == 0)
+			return true;
+	return false;
+}
+
 static int on_equals(struct scan *s)
 {
 	const struct config_text *t = s->out;
-	bool appends = s->appends;
+	/* An unknown key outside of any section is refused anyway. */
+	bool appends = s->appends || (!s->section[0] && !is_root_key(&s->last));
 
 	s->after_equals = true;
 	s->appends = false;
@@ -181,6 +202,13 @@ static int on_open(struct scan *s)
 	s->last = s->before = (struct word){0};
 	if (!sec)
 		return 0; /* libconfuse says what is wrong with it */
+	/* A second one of those that may occur once is found later, with a better sentence. */
+	if (++s->n_sections[sec - config_sections] > sec->max && !sec->once) {
+		s->line = line;
+		snprintf(s->why, CONFIG_WHY_MAX, "%s: too many of them; at most %zu are allowed",
+			sec->name, sec->max);
+		return -EINVAL;
+	}
 	snprintf(s->section, sizeof(s->section), "%s", sec->name);
 	return add_mark(s, NULL, line);
 }
@@ -206,10 +234,8 @@ static int scan_one(struct scan *s)
 		return scan_string(s);
 	if (c == '$' && s->p[1] == '{')
 		return scan_fail(s, "${ is not supported; write the value itself");
-	if (word_char(c)) {
-		scan_word(s);
-		return 0;
-	}
+	if (word_char(c))
+		return scan_word(s);
 	s->p++;
 	if (c == '\n')
 		s->line++;
@@ -230,7 +256,7 @@ int config_text_scan(char *text, size_t len, struct arena *arena, struct config_
 {
 	struct config_text t = {.marks = arena_array(arena, MARKS_MAX, sizeof(*t.marks))};
 	struct scan s = {.p = text, .end = text + len, .line = 1, .out = &t, .why = why};
-	int err = 0;
+	int err = config_n_sections > SECTIONS_MAX ? -E2BIG : 0;
 
 	if (!t.marks)
 		err = -ENOMEM;

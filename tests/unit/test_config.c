@@ -60,6 +60,8 @@ static const struct {
 	{"node = \"gw-01\"", "nodes = \"gw-01\"", "1: no such option 'nodes'; "},
 	{"node = \"gw-01\"", "node = \"a\" node = \"b\"",
 		"1: node is set twice, first in line 1; "},
+	{"node = \"gw-01\"", "node = \"gw\\0-01\"", "1: characters by number are not supported; "},
+	{"node = \"gw-01\"", "node = \"gw\\x00-01\"", "1: characters by number are not "},
 	{"node = \"gw-01\"", "node = \"${HOME}\"", "1: ${ is not supported; "},
 	{"node = \"gw-01\"", "node = \"gw", "1: this string is not closed on its line; "},
 	{"node = \"gw-01\"", "node = \"gw-01\" /* ", "1: this comment is never closed; "},
