@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the Standby's kernel holds: every session of the users, as it is, for as long as it lives."""
 
+import contextlib
+import json
+import random
 import re
+import socket
+import threading
+import time
 
-from gwconfig import HA_OWN, LAN_OWN, SYNC_PORT
+from gwconfig import HA_OWN, LAN_OWN, SYNC_PORT, WAN_SERVER
 from lab import Lab, stays, wait
 from observe import session_count, sessions, show_difference, tables_agree
 from traffic import Download, Fill, Traffic, assert_kept
@@ -13,6 +19,148 @@ def timeouts(gw, protocol):
     """Remaining seconds of the users' sessions of one protocol."""
     return [int(m[1]) for m in re.finditer(rf"^ipv4 +2 +{protocol} +\d+ +(\d+) .*dport=7000",
                                            gw.ns.run("conntrack", "-L", "-o", "extended"), re.M)]
+
+
+HELD_S = 16 * 24 * 3600  # what a copy's timeout has on top (syncd/PROTOCOL.md)
+ECHO_PORT = 9999
+
+
+class UdpFlows:
+    """UDP flows that speak when told to; the server answers with the address it sees."""
+
+    def __init__(self, lab, count):
+        with lab.server.entered():
+            self._echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._echo.bind((WAN_SERVER, ECHO_PORT))
+        with lab.client.entered():
+            self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+        for s in self.sockets:
+            s.connect((WAN_SERVER, ECHO_PORT))
+            s.settimeout(0.3)
+        self.seen = [None] * count
+        self.moved = 0
+        lab.on_close(self.close)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                _, source = self._echo.recvfrom(100)
+                if source is None:  # shut down
+                    return
+                self._echo.sendto(f"{source}".encode(), source)
+
+    def speak(self, number):
+        """True when it was answered, as from the same address as ever."""
+        for _ in range(5):
+            with contextlib.suppress(OSError):
+                self.sockets[number].send(b"who am I")
+                seen = self.sockets[number].recv(100)
+                if self.seen[number] not in (None, seen):
+                    self.moved += 1
+                self.seen[number] = seen
+                return True
+        return False
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._echo.shutdown(socket.SHUT_RDWR)
+        for s in (self._echo, *self.sockets):
+            s.close()
+
+
+def kernel_timeouts(gw, port=ECHO_PORT):
+    return [int(m[1]) for m in re.finditer(
+        rf"^ipv4 +2 +udp +17 +(\d+) src=10.0.0.100 .*?dport={port} ",
+        gw.ns.run("conntrack", "-L", "-o", "extended", check=False), re.M)]
+
+
+def listed_timeouts(gw, port=ECHO_PORT):
+    return [int(s["timeout_s"]) for s in json.loads(gw.ctl("sessions", "--json")[1])
+            if s["destination"].endswith(f":{port}")]
+
+
+def set_udp_timeouts(lab, seconds):
+    for gw in lab.gateways:
+        for key in ("udp_timeout", "udp_timeout_stream"):
+            gw.ns.sysctl(f"netfilter/nf_conntrack_{key}", seconds)
+
+
+def test_timeouts_are_true_after_takeover(lab):
+    """Silent sessions: what is left of them is what was left of them, late by the slack at most."""
+    whole, slack, count = 40, 2 + 1 + 2 + 10 + 2, 50
+    set_udp_timeouts(lab, whole)
+    flows = UdpFlows(lab, count)
+    for _ in range(8):
+        assert all(flows.speak(n) for n in range(count))
+        silent_since = time.monotonic()
+        time.sleep(0.4)
+    lab.wait_ready()
+    standby = lab.standby
+
+    def agrees(values):
+        left = whole - (time.monotonic() - silent_since)
+        return len(values) == count and all(left - 2 <= v <= min(left + slack, whole) for v in values)
+
+    time.sleep(23)
+    assert agrees(listed_timeouts(lab.active)), listed_timeouts(lab.active)
+    assert agrees(listed_timeouts(standby)), listed_timeouts(standby)
+    assert agrees([t - HELD_S for t in kernel_timeouts(standby)]), kernel_timeouts(standby)
+    lab.active.power_cut()
+    lab.wait_role(standby, "Active")
+    assert agrees(listed_timeouts(standby)), listed_timeouts(standby)
+    wait(lambda: agrees(kernel_timeouts(standby)), 3, "the kernel's timeouts are true",
+         lambda: (whole - time.monotonic() + silent_since, kernel_timeouts(standby)))
+    time.sleep(max(0, silent_since + whole - 1 - time.monotonic()))
+    assert len(kernel_timeouts(standby)) == count, "none ended early"
+    wait(lambda: not kernel_timeouts(standby), slack + 2, "all end when they should",
+         lambda: kernel_timeouts(standby))
+
+
+test_timeouts_are_true_after_takeover.deadline = 100
+
+
+def test_rare_keepalives_hold_their_sessions(lab):
+    """A packet every 5 of 6 seconds; the takeover comes at any moment between two."""
+    set_udp_timeouts(lab, 6)
+    flows, count, period = UdpFlows(lab, 100), 100, 5.0
+    due = [time.monotonic() + random.random() * period for _ in range(count)]
+    cut_at, survivor = time.monotonic() + 12 + random.random() * period, lab.standby
+    gone = lab.active
+    end = cut_at + 2 * period + 1
+    while (now := time.monotonic()) < end:
+        number = min(range(count), key=due.__getitem__)
+        if cut_at and now >= cut_at:
+            gone.power_cut()
+            lab.wait_role(survivor, "Active")
+            cut_at = None
+        time.sleep(max(0, min(due[number] - time.monotonic(), 0.05)))
+        if due[number] <= time.monotonic():
+            assert flows.speak(number), f"flow {number} is not answered"
+            due[number] += period
+    assert flows.moved == 0, f"{flows.moved} of {count} sessions were lost"
+
+
+def test_restored_by_a_syncd_that_died(lab):
+    """Whoever is syncd when the entries are still held gives them their timeouts."""
+    set_udp_timeouts(lab, 300)
+    flows = UdpFlows(lab, 20)
+    for _ in range(2):
+        assert all(flows.speak(n) for n in range(20))
+        time.sleep(0.1)
+    lab.wait_ready()
+    survivor = lab.standby
+    wait(lambda: len(kernel_timeouts(survivor)) == 20, 5, "copied", lambda: kernel_timeouts(survivor))
+    survivor.freeze("syncd")
+    lab.active.power_cut()
+    lab.wait_role(survivor, "Active")
+    assert all(flows.speak(n) for n in range(10)), "sessions work without syncd"
+    assert sum(t > HELD_S for t in kernel_timeouts(survivor)) == 10, kernel_timeouts(survivor)
+    survivor.kill("syncd")
+    wait(lambda: (t := kernel_timeouts(survivor)) and max(t) <= 300 + 90, 10, "restored",
+         lambda: kernel_timeouts(survivor))
+    assert min(kernel_timeouts(survivor)) > 270
+    assert survivor.role() == "Active"
 
 
 def test_tables_agree_in_every_detail(lab):
