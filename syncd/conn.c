@@ -27,6 +27,8 @@ struct conn {
 	mbedtls_ssl_context ssl;
 	bool secure, closing, want_write;
 	const char *why; /* dead */
+	enum conn_end end;
+	int err; /* of the socket */
 	usec_t born, heard;
 	uint64_t bytes_sent, bytes_received;
 	size_t rx_len;
@@ -111,6 +113,7 @@ static int bio_send(void *arg, const unsigned char *buf, size_t n)
 	struct conn *c = arg;
 	ssize_t r = send(c->fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+	c->err = r < 0 ? -errno : 0;
 	if (r < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ENOTCONN
 			       ? MBEDTLS_ERR_SSL_WANT_WRITE
@@ -124,6 +127,7 @@ static int bio_recv(void *arg, unsigned char *buf, size_t n)
 	struct conn *c = arg;
 	ssize_t r = recv(c->fd, buf, n, MSG_DONTWAIT);
 
+	c->err = r < 0 ? -errno : 0;
 	if (r < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ENOTCONN
 			       ? MBEDTLS_ERR_SSL_WANT_READ
@@ -175,6 +179,10 @@ static void handshake(struct conn *c)
 		return;
 	if (r != 0) {
 		c->tls->handshake_failures++;
+		c->end = r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED	     ? CONN_END_FINGERPRINT
+			 : r == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE	     ? CONN_END_ALERT
+			 : r == MBEDTLS_ERR_SSL_INTERNAL_ERROR && c->err < 0 ? CONN_END_SOCKET
+									     : CONN_END_OTHER;
 		conn_fail(c, r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED
 				     ? "the peer's fingerprint is not the configured one"
 				     : "the TLS handshake failed");
@@ -387,6 +395,12 @@ void conn_close(struct conn *c)
 		(void)mbedtls_ssl_close_notify(&c->ssl);
 	uv_close((uv_handle_t *)&c->poll, on_closed);
 	uv_close((uv_handle_t *)&c->again, on_closed);
+}
+
+enum conn_end conn_end(const struct conn *c, int *ret_err)
+{
+	*ret_err = c->end == CONN_END_SOCKET ? c->err : 0;
+	return c->end;
 }
 
 bool conn_is_secure(const struct conn *c)

@@ -54,6 +54,9 @@ void conn_close(struct conn *c);
 /* Marks it dead; `dead` follows from the loop. `why` is static text. */
 void conn_fail(struct conn *c, const char *why);
 
+/* What ended a connection that never was secure, as far as it is known. */
+enum conn_end { CONN_END_OTHER, CONN_END_SOCKET, CONN_END_FINGERPRINT, CONN_END_ALERT };
+enum conn_end conn_end(const struct conn *c, int *ret_err); /* SOCKET: negative errno, else 0 */
 bool conn_is_secure(const struct conn *c);
 usec_t conn_born(const struct conn *c);
 usec_t conn_heard(const struct conn *c);		       /* when bytes last came */

@@ -22,12 +22,13 @@
 #define FLUSH_TIMEOUT_MAX (10 * USEC_PER_SEC)
 #define NETCFGD_TIMEOUT	  (2 * USEC_PER_SEC)
 #define MAX_COUNTERS	  64
+#define FAREWELL	  (3 * REPLICA_DRAIN_GRACE)
 
 struct syncd {
 	struct daemon *daemon;
 	uv_loop_t *loop;
 	struct engine *engine; /* NULL before the first configuration */
-	struct timer notify;
+	struct timer notify, farewell;
 	bool subscribers;
 	uint64_t notified_sessions, notified_replicated, notified_backlog;
 	bool has_peer_key;
@@ -35,6 +36,9 @@ struct syncd {
 	struct ipc_client *netcfgd;
 	struct listings listings;
 	char peer[CONFIG_PREFIX_STRLEN + 8];
+	char interface[IFNAMSIZ]; /* of the HA link; "" without */
+	enum cause_port port;	  /* that interface */
+	char notified_reason[CAUSE_MAX];
 	char peer_fingerprint[IDENTITY_FINGERPRINT_STRLEN];
 	/* The one flush under way. */
 	struct ipc_conn *flush_conn;
@@ -48,12 +52,23 @@ static int subscription; /* its address marks a subscribed connection */
 /* --- sync state ----------------------------------------------------------------------------------
  */
 
-static const char *reason_of(const struct engine_status *st)
+/* The text lives until the next call. */
+static const char *reason_of(const struct syncd *s, const struct engine_status *st)
 {
-	return st->link == NULL ? "no sync section is configured" : replica_reason(st->replica);
+	static char text[CAUSE_MAX];
+	struct cause cause;
+
+	if (st->link == NULL)
+		return "no sync section is configured";
+	if (st->replica->connected)
+		return replica_reason(st->replica);
+	link_cause(st->link, &cause);
+	cause.port = s->port;
+	return cause_to_str(&cause, text);
 }
 
-static void fill_sync_state(const struct engine_status *st, Gp__SyncState *ret)
+static void fill_sync_state(
+	const struct syncd *s, const struct engine_status *st, Gp__SyncState *ret)
 {
 	usec_t since = clock_now_us() - st->replica->since;
 
@@ -61,7 +76,7 @@ static void fill_sync_state(const struct engine_status *st, Gp__SyncState *ret)
 	ret->connected = st->replica->connected;
 	ret->in_sync = replica_in_sync(st->replica);
 	ret->since_ms = since > 0 ? (uint64_t)(since / USEC_PER_MS) : 0;
-	ret->reason = (char *)(uintptr_t)reason_of(st);
+	ret->reason = (char *)(uintptr_t)reason_of(s, st);
 	ret->sessions = st->sessions;
 	ret->sessions_replicated = st->sessions_replicated;
 	ret->backlog = st->source.backlog;
@@ -76,7 +91,8 @@ static void send_state(struct syncd *s, struct ipc_conn *only)
 	if (s->engine == NULL)
 		return;
 	engine_get_status(s->engine, &st);
-	fill_sync_state(&st, &state);
+	fill_sync_state(s, &st, &state);
+	snprintf(s->notified_reason, sizeof(s->notified_reason), "%s", state.reason);
 	s->notified_sessions = state.sessions;
 	s->notified_replicated = state.sessions_replicated;
 	s->notified_backlog = state.backlog;
@@ -107,30 +123,34 @@ static void send_peer_key(struct syncd *s, struct ipc_conn *only)
 		ipc_broadcast(daemon_server(s->daemon), &e);
 }
 
-static void on_notify(struct timer *t, usec_t now)
-{
-	struct syncd *s = t->owner;
-	struct engine_status st;
-
-	if (s->engine == NULL || !s->subscribers)
-		return;
-	engine_get_status(s->engine, &st);
-	if (st.sessions != s->notified_sessions ||
-		st.sessions_replicated != s->notified_replicated ||
-		st.source.backlog != s->notified_backlog)
-		send_state(s, NULL);
-	timer_set(&s->notify, now + NOTIFY_EVERY);
-}
-
 static void show_state(struct syncd *s)
 {
 	struct engine_status st;
 	const char *reason;
 
 	engine_get_status(s->engine, &st);
-	reason = reason_of(&st);
+	reason = reason_of(s, &st);
 	daemon_state(s->daemon, replica_in_sync(st.replica) ? "in-sync" : "not-in-sync", "%s",
 		reason[0] != '\0' ? reason : "the Standby holds every session");
+}
+
+static void on_notify(struct timer *t, usec_t now)
+{
+	struct syncd *s = t->owner;
+	struct engine_status st;
+	bool reason;
+
+	if (s->engine == NULL || !s->subscribers)
+		return;
+	engine_get_status(s->engine, &st);
+	reason = strcmp(reason_of(s, &st), s->notified_reason) != 0;
+	if (reason)
+		show_state(s);
+	if (reason || st.sessions != s->notified_sessions ||
+		st.sessions_replicated != s->notified_replicated ||
+		st.source.backlog != s->notified_backlog)
+		send_state(s, NULL);
+	timer_set(&s->notify, now + NOTIFY_EVERY);
 }
 
 static void on_changed(void *owner)
@@ -187,12 +207,22 @@ static void on_netcfgd_up(struct ipc_client *c, void *owner)
 		log_info("netcfgd cannot be asked for addresses owner=%p", owner);
 }
 
+static enum cause_port port_of(const Gp__LinkState *l)
+{
+	if (l->ifindex == 0)
+		return CAUSE_PORT_MISSING;
+	return l->up && l->carrier ? CAUSE_PORT_OK : CAUSE_PORT_DARK;
+}
+
 static void on_netcfgd_notify(struct ipc_client *c, const Gp__Envelope *e, void *owner)
 {
 	struct syncd *s = owner;
 	struct config_prefix addr;
 
 	(void)c;
+	if (e->body_case == GP__ENVELOPE__BODY_LINK_STATE &&
+		strcmp(e->link_state->name, s->interface) == 0)
+		s->port = port_of(e->link_state);
 	if (e->body_case != GP__ENVELOPE__BODY_LINK_STATE || s->engine == NULL ||
 		e->link_state->address[0] == '\0' ||
 		config_prefix_from_str(e->link_state->address, &addr) < 0)
@@ -463,7 +493,7 @@ static void on_status(void *owner, Gp__Status *st, struct arena *scratch)
 		return;
 	engine_get_status(s->engine, &es);
 	gp__syncd_status__init(detail);
-	fill_sync_state(&es, state);
+	fill_sync_state(s, &es, state);
 	detail->sync = state;
 	fill_detail(s, &es, detail, scratch);
 	fill_counters(&es, st, scratch);
@@ -512,11 +542,15 @@ static void on_commit(void *owner, const struct config *cfg)
 			return; /* never ready: the supervisor sees to it */
 		}
 	}
-	s->peer[0] = s->peer_fingerprint[0] = '\0';
+	s->peer[0] = s->peer_fingerprint[0] = s->interface[0] = '\0';
+	s->port = CAUSE_PORT_UNKNOWN;
 	if (cfg->sync.present) {
 		snprintf(s->peer, sizeof(s->peer), "%s:%u",
 			config_prefix_to_str(&cfg->sync.peer, addr), (unsigned)cfg->sync.port);
 		identity_fingerprint_to_str(cfg->sync.peer_fingerprint, s->peer_fingerprint);
+		memcpy(s->interface, cfg->sync.interface, sizeof(s->interface));
+		if (ipc_client_is_up(s->netcfgd))
+			on_netcfgd_up(s->netcfgd, s);
 	}
 	engine_configure(s->engine, cfg);
 	show_state(s);
@@ -533,9 +567,8 @@ static void on_engine_closed(void *owner)
 	daemon_stopped(s->daemon);
 }
 
-static void on_stop(void *owner)
+static void stop_now(struct syncd *s)
 {
-	struct syncd *s = owner;
 	struct engine *e = s->engine;
 
 	listings_fini(&s->listings);
@@ -545,6 +578,28 @@ static void on_stop(void *owner)
 		daemon_stopped(s->daemon);
 	else
 		engine_close(e, on_engine_closed);
+}
+
+static void on_farewell(struct timer *t, usec_t now)
+{
+	(void)now;
+	stop_now(t->owner);
+}
+
+/* A node that was Active a moment ago still owes its peer the last records of its term. */
+static void on_stop(void *owner)
+{
+	struct syncd *s = owner;
+	struct engine_status st;
+
+	if (s->engine != NULL) {
+		engine_get_status(s->engine, &st);
+		if (st.replica->draining) {
+			timer_set(&s->farewell, clock_now_us() + FAREWELL);
+			return;
+		}
+	}
+	stop_now(s);
 }
 
 static void on_conn_closed(struct ipc_conn *c, void *owner)
@@ -595,6 +650,8 @@ static int on_init(void *owner, struct daemon *d, uv_loop_t *loop)
 	s->daemon = d;
 	s->loop = loop;
 	r = timer_init(&s->notify, loop, on_notify, s);
+	if (r == 0)
+		r = timer_init(&s->farewell, loop, on_farewell, s);
 	if (r < 0)
 		return r;
 	return ipc_client_new(

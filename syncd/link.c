@@ -38,6 +38,11 @@ struct link {
 	uint64_t counters[LINK_COUNTERS];
 	uint64_t old_sent, old_received; /* of connections that are gone */
 	uint64_t peer_sessions;
+	/* Of the last attempt that failed. */
+	enum cause_kind cause;
+	int cause_err;
+	const char *cause_why;
+	usec_t cause_at;
 	struct log_limit limits[LINK_COUNTERS];
 };
 
@@ -46,6 +51,47 @@ static void count(struct link *l, enum link_counter what, const char *text)
 	l->counters[what]++;
 	if (log_limit_pass(&l->limits[what], clock_now_us()))
 		l->ops->trouble(text, l->owner);
+}
+
+static void set_cause(struct link *l, enum cause_kind kind, int err, const char *why)
+{
+	l->cause = kind;
+	l->cause_err = err;
+	l->cause_why = why;
+	l->cause_at = clock_now_us();
+}
+
+/* Of a connection that never got as far as hello. */
+static void judge_end(struct link *l, const struct conn *c, const char *why)
+{
+	int err;
+
+	switch (conn_end(c, &err)) {
+	case CONN_END_FINGERPRINT:
+		set_cause(l, CAUSE_FINGERPRINT, 0, why);
+		return;
+	case CONN_END_ALERT:
+		set_cause(l, CAUSE_REJECTED, 0, why);
+		return;
+	case CONN_END_SOCKET:
+		if (err == -ECONNREFUSED)
+			set_cause(l, CAUSE_REFUSED, 0, why);
+		/* Its alert, if there was one, is lost when it closes before we are done. */
+		else if (err == -EPIPE || err == -ECONNRESET)
+			set_cause(l, CAUSE_REJECTED, 0, why);
+		else if (err == -ETIMEDOUT)
+			set_cause(l, CAUSE_SILENCE, 0, why);
+		else
+			set_cause(l, CAUSE_SOCKET, err, why);
+		return;
+	case CONN_END_OTHER:
+		break;
+	}
+	/* Our half of the handshake was sent, or could not be: nothing came back. */
+	if (conn_heard(c) == conn_born(c))
+		set_cause(l, CAUSE_SILENCE, 0, why);
+	else
+		set_cause(l, CAUSE_HANDSHAKE, 0, why);
 }
 
 static socklen_t sockaddr_of(
@@ -150,12 +196,20 @@ static void on_dead(struct conn *c, const char *why, void *owner)
 
 	if (was_current)
 		l->current = NULL;
+	if (was_current)
+		set_cause(l, CAUSE_LOST, 0, why);
+	else if (l->current == NULL)
+		judge_end(l, c, why);
 	if (l->tls.wrong_fingerprints > l->counters[LINK_WRONG_FINGERPRINT])
 		count(l, LINK_WRONG_FINGERPRINT,
 			"HA link: the peer's fingerprint is not the configured one; compare "
 			"peer-fingerprint with the peer's `gatepair key`");
 	else if (failed > l->counters[LINK_HANDSHAKE_FAILED])
-		count(l, LINK_HANDSHAKE_FAILED, "HA link: the TLS handshake failed");
+		count(l, LINK_HANDSHAKE_FAILED,
+			l->cause == CAUSE_REJECTED
+				? "HA link: the peer broke the handshake off; is its "
+				  "peer-fingerprint what `gatepair key` prints here?"
+				: "HA link: the TLS handshake failed");
 	l->counters[LINK_HANDSHAKE_FAILED] = failed;
 	forget(l, c);
 	if (was_current)
@@ -246,10 +300,12 @@ static void try_connect(struct link *l)
 	int fd = bound_socket(l, 0);
 
 	if (fd < 0) {
+		set_cause(l, CAUSE_SOCKET, fd, "");
 		schedule_retry(l);
 		return;
 	}
 	if (connect(fd, (const struct sockaddr *)&peer, len) < 0 && errno != EINPROGRESS) {
+		set_cause(l, CAUSE_SOCKET, -errno, "");
 		close(fd);
 		schedule_retry(l);
 		return;
@@ -301,6 +357,7 @@ static void try_listen(struct link *l)
 	int fd = bound_socket(l, l->cfg.port);
 
 	if (fd < 0) {
+		set_cause(l, CAUSE_SOCKET, fd, "");
 		schedule_retry(l);
 		return;
 	}
@@ -309,6 +366,7 @@ static void try_listen(struct link *l)
 		schedule_retry(l);
 		return;
 	}
+	set_cause(l, CAUSE_SILENCE, 0, "");
 	l->listen_fd = fd;
 	l->listen_polled = true;
 	l->open_handles++;
@@ -530,6 +588,32 @@ const char *link_counter_to_str(enum link_counter c)
 uint64_t link_peer_sessions(const struct link *l)
 {
 	return l->peer_sessions;
+}
+
+void link_cause(const struct link *l, struct cause *ret)
+{
+	static char local[CONFIG_PREFIX_STRLEN], peer[CONFIG_PREFIX_STRLEN];
+	static char offered[IDENTITY_FINGERPRINT_STRLEN], configured[IDENTITY_FINGERPRINT_STRLEN];
+	bool stale = !l->client && l->cause != CAUSE_SOCKET &&
+		     clock_now_us() - l->cause_at > LINK_CAUSE_FRESH;
+
+	config_prefix_to_str(&l->cfg.local, local);
+	config_prefix_to_str(&l->cfg.peer, peer);
+	local[strcspn(local, "/")] = peer[strcspn(peer, "/")] = '\0';
+	identity_fingerprint_to_str(l->tls.seen, offered);
+	identity_fingerprint_to_str(l->tls.peer_fingerprint, configured);
+	*ret = (struct cause){
+		.kind = stale ? CAUSE_SILENCE : l->cause,
+		.err = l->cause_err,
+		.why = l->cause_why != NULL ? l->cause_why : "",
+		.client = l->client,
+		.interface = l->cfg.interface,
+		.local = local,
+		.peer = peer,
+		.tcp_port = l->cfg.port,
+		.offered = offered,
+		.configured = configured,
+	};
 }
 
 bool link_seen_fingerprint(const struct link *l, uint8_t ret[IDENTITY_FINGERPRINT_BYTES])

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/config.h"
+#include "syncd/cause.h"
 #include "syncd/frame.h"
 #include "syncd/identity.h"
 
@@ -21,6 +22,7 @@
 #define LINK_RETRY_MIN	    (100 * USEC_PER_MS)
 #define LINK_RETRY_MAX	    (2 * USEC_PER_SEC)
 #define LINK_HANDSHAKE_MAX  (2 * USEC_PER_SEC)
+#define LINK_CAUSE_FRESH    (10 * USEC_PER_SEC) /* a listener's: the peer has given up */
 #define LINK_MAX_CANDIDATES 4
 
 struct link;
@@ -68,6 +70,8 @@ void link_bytes(const struct link *l, uint64_t *ret_sent, uint64_t *ret_received
 uint64_t link_counter(const struct link *l, enum link_counter c);
 const char *link_counter_to_str(enum link_counter c);
 uint64_t link_peer_sessions(const struct link *l); /* from its last ping */
+/* Why it is down, all but the port. The texts live until the next call. */
+void link_cause(const struct link *l, struct cause *ret);
 /* A wrong fingerprint that was offered last; false: none. */
 bool link_seen_fingerprint(const struct link *l, uint8_t ret[IDENTITY_FINGERPRINT_BYTES]);
 
