@@ -13,8 +13,8 @@ static void busy(struct world *w, struct node *n, usec_t duration)
 /* The kernel is slow at times, and while it refuses, what was set must go again. */
 static void take(struct world *w, struct node *n, struct lease_out *out)
 {
-	usec_t took = world_chance(w, 50) ? world_between(w, 1 * MS, 60 * MS)
-					  : world_between(w, 50, 800);
+	usec_t took =
+		world_chance(w, 50) ? world_between(w, 1 * MS, 60 * MS) : world_between(w, 50, 800);
 	struct lease_event ev = {.kind = LEASE_EV_TAKE_FAILED};
 
 	if (w->now < n->kernel.refuses_until) {

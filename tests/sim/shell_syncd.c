@@ -13,6 +13,7 @@
 #define BATCHES_AHEAD 6 /* frames under way; after that the link is full */
 #define DIRTY_MAX     64
 #define DIRTY_SMALL   20
+#define FAREWELL      (60 * MS) /* stops later while records are owed to the peer */
 
 static void step(
 	struct world *w, struct node *n, const struct replica_event *ev, const struct msg *batch);
@@ -512,8 +513,12 @@ void syncd_handle(struct world *w, struct node *n, const struct msg *m)
 		sweep_slice(w, n, m->cookie);
 		break;
 	case MSG_STOP:
-		proc_die(w, n, PROC_SYNCD, true);
-		return;
+		if (!n->syncd.r.draining) {
+			proc_die(w, n, PROC_SYNCD, true);
+			return;
+		}
+		n->syncd.farewell = w->now + FAREWELL;
+		break;
 	case MSG_ASK:
 		proc_send(w, n, PROC_SUPERVISOR, &out);
 		break;
@@ -525,6 +530,10 @@ void syncd_handle(struct world *w, struct node *n, const struct msg *m)
 
 void syncd_tick(struct world *w, struct node *n)
 {
+	if (w->now >= n->syncd.farewell) {
+		proc_die(w, n, PROC_SYNCD, true);
+		return;
+	}
 	if (n->syncd.flush.waiting && w->now >= n->syncd.flush.deadline)
 		flush_end(w, n, -ETIMEDOUT);
 	step_type(w, n, REPLICA_EV_TICK, 0);
@@ -538,6 +547,8 @@ usec_t syncd_deadline(const struct world *w, const struct node *n)
 	(void)w;
 	if (n->syncd.flush.waiting && n->syncd.flush.deadline < due)
 		due = n->syncd.flush.deadline;
+	if (n->syncd.farewell < due)
+		due = n->syncd.farewell;
 	return due;
 }
 
@@ -561,7 +572,8 @@ void syncd_start(struct world *w, struct node *n)
 	syncd_stop(n);
 	*s = (struct syncd_shell){.dirty = dirty_new(max, hash_key),
 		.dirty_max = max,
-		.shadow = shadow_new(DIRTY_MAX, hash_key)};
+		.shadow = shadow_new(DIRTY_MAX, hash_key),
+		.farewell = USEC_NEVER};
 	if (s->dirty == NULL || s->shadow == NULL)
 		world_fail(w, "simulation", "out of memory");
 	replica_init(&s->r, node_now(w, n));

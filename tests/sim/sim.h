@@ -284,6 +284,7 @@ struct syncd_shell {
 	size_t sweep_pos;
 	bool marks[SIM_SESSIONS]; /* named by the Active */
 	bool draining;
+	usec_t farewell; /* it was told to stop; USEC_NEVER: not so */
 	struct flush flush;
 	/* for the invariants: what the peer acknowledged, per session */
 	usec_t events_since;
