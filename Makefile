@@ -94,6 +94,8 @@ $(foreach t,$(UNIT_TESTS),$(eval $(t)_PKGS += cmocka)\
 	$(eval $(call link_rule,$(t),$(BUILD)/tests/$(t),tests/unit/$(t).c $($(t)_SRCS))))
 $(foreach t,$(SIM_TESTS),$(eval $(call link_rule,$(t),$(BUILD)/tests/$(t),tests/sim/$(t).c $($(t)_SRCS))))
 $(foreach t,$(TEST_TOOLS),$(eval $(call link_rule,$(t),$(BUILD)/tests/$(t),$($(t)_SRCS))))
+$(foreach t,$(FUZZERS),$(eval $(t)_LDLIBS += -fsanitize=fuzzer)\
+	$(eval $(call link_rule,$(t),$(BUILD)/fuzz/$(t),tests/fuzz/$(t).c $($(t)_SRCS))))
 -include $(common_SRCS:%.c=$(BUILD)/obj/%.d)
 
 PROGRAM_FILES := $(PROGRAMS:%=$(BIN)/%)
@@ -131,6 +133,16 @@ check-sim: $(SIM_FILES) ## deterministic simulation of two nodes
 check-net: tests ## real packets in network namespaces (root)
 	tests/run $(BUILD) net
 
+# A folder of inputs per fuzzer stays in build/corpus, so that the next run goes on from there.
+FUZZ_SECONDS ?= 20
+fuzz: ## every decoder against libFuzzer, FUZZ_SECONDS each
+	$(MAKE) CC=clang SAN=address,undefined BUILD=$(BUILD)/fuzzing CFLAGS=-fsanitize=fuzzer-no-link fuzzers
+	set -e; for f in $(FUZZERS); do mkdir -p $(BUILD)/corpus/$$f; \
+		$(BUILD)/fuzzing/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=$(BUILD)/corpus/$$f- $(BUILD)/corpus/$$f \
+		$$(find tests/fuzz/seeds -name $$f); done
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
 bench: tests ## failover gaps, side by side (root)
 	tests/net/bench_gap
 
@@ -158,4 +170,4 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all tests deps demo check check-unit check-sim check-net bench format lint install clean help
+.PHONY: all tests deps demo check check-unit check-sim check-net fuzz fuzzers bench format lint install clean help

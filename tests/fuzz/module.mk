@@ -1,0 +1,5 @@
+# What strangers and peers can send, to libFuzzer: `make fuzz`.
+FUZZERS += fuzz_ipc fuzz_config fuzz_vrrp fuzz_beat fuzz_sync
+fuzz_vrrp_SRCS := vrrpd/packet.c
+fuzz_beat_SRCS := vrrpd/beat.c
+fuzz_sync_SRCS := syncd/frame.c syncd/record.c syncd/flow.c
