@@ -15,12 +15,12 @@
 #if GATEPAIR_ASAN
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(p, n)	  ((void)0)
+#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)0)
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)0)
 #endif
 
 #define FIRST_CHUNK ((size_t)4096)
-#define ALIGN	    alignof(max_align_t)
+#define ALIGN       alignof(max_align_t)
 
 struct chunk {
 	struct chunk *next;

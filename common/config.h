@@ -21,11 +21,11 @@
 #define CONFIG_MAX_ROUTES     1024
 #define CONFIG_MAX_VRRPS      255
 #define CONFIG_MAX_ADDRESSES  64 /* per interface or vrrp */
-#define CONFIG_MAX_NATS	      64
-#define CONFIG_MAX_LIST	      64 /* any other list */
-#define CONFIG_NAME_MAX	      63 /* node and vrrp names */
+#define CONFIG_MAX_NATS       64
+#define CONFIG_MAX_LIST       64 /* any other list */
+#define CONFIG_NAME_MAX       63 /* node and vrrp names */
 #define CONFIG_PASSWORD_MAX   8
-#define CONFIG_KEY_MAX	      64
+#define CONFIG_KEY_MAX        64
 
 enum config_role { CONFIG_ROLE_MGMT = 1, CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA };
 enum config_preempt { CONFIG_PREEMPT_NEVER = 1, CONFIG_PREEMPT_SYNCED, CONFIG_PREEMPT_ALWAYS };
@@ -58,8 +58,8 @@ struct config_interface {
 	struct config_prefixes addresses;
 	bool dhcp, dhcp_server;
 	struct config_prefixes dns; /* full-length prefixes */
-	uint32_t mtu;		    /* 0: leave as it is */
-	char parent[IFNAMSIZ];	    /* "": not a vlan */
+	uint32_t mtu;               /* 0: leave as it is */
+	char parent[IFNAMSIZ];      /* "": not a vlan */
 	uint16_t vlan_id;
 	int line; /* of the file, for messages; 0 in daemons */
 };
@@ -76,8 +76,8 @@ struct config_cluster {
 	enum config_preempt preempt;
 	usec_t preempt_delay;
 	usec_t advert_interval; /* 10 ms .. 40.95 s */
-	usec_t heartbeat;	/* 0: off */
-	uint32_t dead_after;	/* silent heartbeats */
+	usec_t heartbeat;       /* 0: off */
+	uint32_t dead_after;    /* silent heartbeats */
 	struct config_strings track_interfaces;
 	struct config_prefixes track_pings;
 	uint8_t auth_key[CONFIG_KEY_MAX];
@@ -91,7 +91,7 @@ struct config_vrrp {
 	char interface[IFNAMSIZ];
 	uint8_t vrid;
 	struct config_prefixes addresses;
-	uint8_t version;	/* 2 or 3 */
+	uint8_t version;        /* 2 or 3 */
 	usec_t advert_interval; /* the cluster's unless overridden */
 	enum config_checksum checksum;
 	bool virtual_mac, accept;
@@ -114,7 +114,7 @@ struct config_sync {
 	struct config_prefix local,
 		peer; /* full-length; local is found from the interface's address */
 	uint16_t port;
-	char *identity;	       /* file name, relative to STATEDIR; supervisor only */
+	char *identity;        /* file name, relative to STATEDIR; supervisor only */
 	uint8_t *identity_der; /* private key; syncd only */
 	size_t identity_der_len;
 	uint8_t peer_fingerprint[32]; /* SHA-256 of the peer's public key (SubjectPublicKeyInfo,
@@ -137,7 +137,7 @@ struct config_proxy {
 	uint16_t port;
 	char *user;
 	char *password_file; /* supervisor only */
-	char *password;	     /* activated only */
+	char *password;      /* activated only */
 	int line;
 };
 

@@ -9,7 +9,7 @@
 #include "common/config.h"
 
 #define CONFIG_ARENA_MAX    (16u << 20)
-#define CONFIG_FILE_MAX	    (1u << 20)
+#define CONFIG_FILE_MAX     (1u << 20)
 #define CONFIG_PASSWORD_LEN 128 /* of the proxy */
 /* A part has to fit into one Envelope of 64 KiB with room for the rest of it. */
 #define CONFIG_PART_MAX 65000
@@ -36,7 +36,7 @@ enum config_kind {
 
 #define CONFIG_KEY_REQUIRED (1 << 0)
 #define CONFIG_KEY_SECRET   (1 << 1) /* never printed */
-#define CONFIG_KEY_OFF	    (1 << 2) /* 0 and "off" mean: none */
+#define CONFIG_KEY_OFF      (1 << 2) /* 0 and "off" mean: none */
 
 struct config_key {
 	const char *name;
@@ -53,7 +53,7 @@ struct config_section {
 	bool once;
 	const struct config_key *keys;
 	size_t n_keys;
-	size_t offset;	 /* of the array pointer, or of the struct itself with `once` */
+	size_t offset;   /* of the array pointer, or of the struct itself with `once` */
 	size_t n_offset; /* of the array's count */
 	size_t size;
 	size_t max;
@@ -73,7 +73,7 @@ extern const size_t config_n_root_keys;
 /* Which line of the file each section and key is on; made by config_text_scan(). */
 struct config_mark {
 	char section[12]; /* "": outside of any */
-	char key[28];	  /* "": the section itself */
+	char key[28];     /* "": the section itself */
 	int line;
 };
 

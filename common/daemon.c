@@ -51,7 +51,7 @@ struct daemon {
 	usec_t started, state_since;
 	char state[32], reason[256];
 	struct remembered errors[MAX_ERRORS]; /* a ring */
-	size_t n_errors;		      /* ever */
+	size_t n_errors;                      /* ever */
 	struct arena *scratch;
 };
 

@@ -28,11 +28,11 @@
 #include "common/clock.h"
 #include "ipc.pb-c.h"
 
-#define IPC_VERSION	   1
-#define IPC_MAX		   65536
-#define IPC_MAX_CLIENTS	   64
-#define IPC_MAX_PEOPLE	   32
-#define IPC_MAX_BACKLOG	   2048
+#define IPC_VERSION        1
+#define IPC_MAX            65536
+#define IPC_MAX_CLIENTS    64
+#define IPC_MAX_PEOPLE     32
+#define IPC_MAX_BACKLOG    2048
 #define IPC_MAX_PER_WAKEUP 32
 
 #define IPC_MAX_BACKLOG_BYTES (1 << 20)
@@ -48,10 +48,10 @@ enum ipc_identity {
 	IPC_ACTIVATED = 1 << 6,
 	IPC_SUPERVISOR = 1 << 7, /* the control channel */
 };
-#define IPC_DAEMONS	(IPC_VRRPD | IPC_SYNCD | IPC_NETCFGD | IPC_ACTIVATED | IPC_SUPERVISOR)
-#define IPC_MAY_QUERY	(IPC_ROOT | IPC_ADMIN | IPC_VIEWER | IPC_SUPERVISOR)
+#define IPC_DAEMONS     (IPC_VRRPD | IPC_SYNCD | IPC_NETCFGD | IPC_ACTIVATED | IPC_SUPERVISOR)
+#define IPC_MAY_QUERY   (IPC_ROOT | IPC_ADMIN | IPC_VIEWER | IPC_SUPERVISOR)
 #define IPC_MAY_COMMAND (IPC_ROOT | IPC_ADMIN)
-#define IPC_ANY_STATE	(~0u)
+#define IPC_ANY_STATE   (~0u)
 
 struct ipc_server;
 struct ipc_conn; /* one client of a server; valid until its close callback */

@@ -12,10 +12,10 @@
 #include "common/ipc_server_priv.h"
 
 #define ACCEPTS_PER_WAKEUP 8
-#define ACCEPT_RETRY	   (100 * USEC_PER_MS)
+#define ACCEPT_RETRY       (100 * USEC_PER_MS)
 /* Far above what people need, and far below what would keep a real-time daemon from ever sleeping:
  * RLIMIT_RTTIME ends one that does not. */
-#define NEWCOMERS_MAX	 128
+#define NEWCOMERS_MAX    128
 #define NEWCOMERS_WINDOW (5 * USEC_PER_MS)
 
 static uint8_t tx[IPC_MAX];

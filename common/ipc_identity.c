@@ -9,7 +9,7 @@
 
 #include "common/ipc_priv.h"
 
-#define NOBODY	   ((unsigned)-1)
+#define NOBODY     ((unsigned)-1)
 #define MAX_GROUPS 1024
 
 static struct {

@@ -33,7 +33,7 @@ struct ipc_server {
 	uv_loop_t *loop;
 	uv_poll_t listen;
 	struct timer accept_retry, rest; /* with a listening socket only */
-	int listen_fd;			 /* -1: a control channel */
+	int listen_fd;                   /* -1: a control channel */
 	struct ipc_server_ops ops;
 	void *owner;
 	struct arena *arena;

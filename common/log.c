@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
-#define BURST	       5
-#define REFILL	       (10 * USEC_PER_SEC)
+#define BURST          5
+#define REFILL         (10 * USEC_PER_SEC)
 
 static const char *log_ident = "gatepair";
 static bool log_tty;

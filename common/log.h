@@ -18,11 +18,11 @@ void log_set_level(int max_priority); /* LOG_INFO by default */
 
 void log_at(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_err(...)	log_at(LOG_ERR, __VA_ARGS__)
-#define log_warn(...)	log_at(LOG_WARNING, __VA_ARGS__)
+#define log_err(...)    log_at(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)   log_at(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_at(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...)	log_at(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)	log_at(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)   log_at(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)  log_at(LOG_DEBUG, __VA_ARGS__)
 
 /* A token bucket for messages a stranger can cause: one per peer and reason. Zero-initialised, it
  * allows 5 at once and one every 10 s after that. */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NODE_KEY_FILE	 "node.key" /* unless sync's `identity` says otherwise */
+#define NODE_KEY_FILE    "node.key" /* unless sync's `identity` says otherwise */
 #define NODE_KEY_DER_MAX 512
 
 struct node_key {

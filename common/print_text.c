@@ -11,7 +11,7 @@
 #include "common/print.h"
 #include "common/print_field.h"
 
-#define STEP	    2
+#define STEP        2
 #define TABLE_WIDTH 120
 #define JOIN_WIDTH  80
 #define MAX_COLUMNS 24

@@ -13,10 +13,10 @@
 #include "common/ctl/ctl.h"
 #include "common/node_key.h"
 
-#define RELOAD_TIMEOUT	   (12 * USEC_PER_SEC)
-#define RESTART_TIMEOUT	   (15 * USEC_PER_SEC)
+#define RELOAD_TIMEOUT     (12 * USEC_PER_SEC)
+#define RESTART_TIMEOUT    (15 * USEC_PER_SEC)
 #define SWITCHOVER_TIMEOUT (30 * USEC_PER_SEC)
-#define CONFIG_TIMEOUT	   (3 * USEC_PER_SEC)
+#define CONFIG_TIMEOUT     (3 * USEC_PER_SEC)
 
 /* --- without a daemon ------------------------------------------------------------------------- */
 

@@ -17,7 +17,7 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_NOT_RUNNING = 3 }
 
 #define CTL_DEFAULT_RUNDIR   "/run/gatepair"
 #define CTL_DEFAULT_STATEDIR "/var/lib/gatepair"
-#define CTL_WHY_MAX	     512
+#define CTL_WHY_MAX          512
 
 struct ctl {
 	const char *rundir;

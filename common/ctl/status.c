@@ -13,7 +13,7 @@
 #include "common/ctl/screen.h"
 #include "common/print.h"
 
-#define STATUS_TIMEOUT	 (1500 * USEC_PER_MS)
+#define STATUS_TIMEOUT   (1500 * USEC_PER_MS)
 #define SESSIONS_TIMEOUT (10 * USEC_PER_SEC)
 
 enum { SUPERVISOR, VRRPD, SYNCD, NETCFGD, N_DAEMONS };

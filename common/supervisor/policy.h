@@ -16,23 +16,23 @@
 #include "common/clock.h"
 
 /* The numbers of supervisor(8). */
-#define POLICY_CRASH_COUNT   10			 /* deaths ... */
+#define POLICY_CRASH_COUNT   10                  /* deaths ... */
 #define POLICY_CRASH_WINDOW  (10 * USEC_PER_SEC) /* ... within this are a crash loop */
-#define POLICY_BACKOFF_MIN   USEC_PER_SEC	 /* the pause, doubling */
+#define POLICY_BACKOFF_MIN   USEC_PER_SEC        /* the pause, doubling */
 #define POLICY_BACKOFF_MAX   (30 * USEC_PER_SEC)
 #define POLICY_STABLE_AFTER  (30 * USEC_PER_SEC) /* ready for so long: the pauses start over */
-#define POLICY_HEALTHY_AFTER (3 * USEC_PER_SEC)	 /* ready for so long: healthy again */
-#define POLICY_UNREADY_MAX   (5 * USEC_PER_SEC)	 /* not ready for so long: unhealthy */
+#define POLICY_HEALTHY_AFTER (3 * USEC_PER_SEC)  /* ready for so long: healthy again */
+#define POLICY_UNREADY_MAX   (5 * USEC_PER_SEC)  /* not ready for so long: unhealthy */
 #define POLICY_QUERY_EVERY   (500 * USEC_PER_MS)
 #define POLICY_HUNG_AFTER    (3 * USEC_PER_SEC) /* a query unanswered for so long */
-#define POLICY_HUNG_AFTER_RT USEC_PER_SEC	/* the same, for daemons with real-time duty */
-#define POLICY_STOP_MAX	     (6 * USEC_PER_SEC) /* the daemons' own deadline is 5 s */
+#define POLICY_HUNG_AFTER_RT USEC_PER_SEC       /* the same, for daemons with real-time duty */
+#define POLICY_STOP_MAX      (6 * USEC_PER_SEC) /* the daemons' own deadline is 5 s */
 
 enum policy_state {
 	POLICY_STOPPED,
 	POLICY_STARTING,
 	POLICY_READY,
-	POLICY_KILLED,	/* hung, or to be restarted; its exit is awaited */
+	POLICY_KILLED,  /* hung, or to be restarted; its exit is awaited */
 	POLICY_BACKOFF, /* dead, in a pause */
 	POLICY_STOPPING,
 };
@@ -61,13 +61,13 @@ struct policy {
 	bool real_time;
 	bool healthy;
 	bool deliberate;      /* the exit that is awaited is not a crash */
-	bool hung;	      /* the last kill was for silence */
-	usec_t since;	      /* of the state */
+	bool hung;            /* the last kill was for silence */
+	usec_t since;         /* of the state */
 	usec_t unready_since; /* USEC_NEVER: it is ready */
-	usec_t asked;	      /* the oldest unanswered query; USEC_NEVER: none */
+	usec_t asked;         /* the oldest unanswered query; USEC_NEVER: none */
 	usec_t next_query;
-	usec_t resume;			   /* end of the pause, or deadline of the stop */
-	usec_t pause;			   /* the newest one; 0: none lately */
+	usec_t resume;                     /* end of the pause, or deadline of the stop */
+	usec_t pause;                      /* the newest one; 0: none lately */
 	usec_t deaths[POLICY_CRASH_COUNT]; /* a ring */
 	uint64_t n_deaths;
 	uint64_t restarts;

@@ -17,9 +17,9 @@
 enum reload_phase { RELOAD_IDLE, RELOAD_PREPARING, RELOAD_COMMITTING };
 
 enum reload_event {
-	RELOAD_EV_ACK,	   /* of PREPARE or COMMIT, by `daemon` */
+	RELOAD_EV_ACK,     /* of PREPARE or COMMIT, by `daemon` */
 	RELOAD_EV_REFUSED, /* PREPARE, by `daemon` */
-	RELOAD_EV_DIED,	   /* `daemon` */
+	RELOAD_EV_DIED,    /* `daemon` */
 	RELOAD_EV_TICK,
 };
 

@@ -21,7 +21,7 @@
 #define LOCK_NAME  "supervisor.lock"
 #define LISTEN_MAX 64
 /* The daemons of a supervisor that died stop by themselves, within 5 s. */
-#define ORPHANS_MAX	(7 * USEC_PER_SEC)
+#define ORPHANS_MAX     (7 * USEC_PER_SEC)
 #define ORPHANS_LOOK_MS 50
 
 static int fail(char *err, size_t err_size, int r, const char *object, const char *next)

@@ -23,8 +23,8 @@
 
 /* netcfgd above vrrpd: the lease has to end in time even when vrrpd spins. */
 #define FIFO_SUPERVISOR 13
-#define FIFO_NETCFGD	12
-#define FIFO_VRRPD	11
+#define FIFO_NETCFGD    12
+#define FIFO_VRRPD      11
 /* A real-time daemon that computes for so long without a pause is out of its mind. */
 #define RTTIME_US 2000000
 #define OOM_SCORE "-900"

@@ -202,7 +202,7 @@ static void step(struct child *ch, enum policy_event ev, usec_t now)
 	if ((actions & POLICY_KILL) && ch->pid > 0) {
 		log_warn("daemon=%s pid=%d: killed, %s", child_name(ch), ch->pid,
 			ch->policy.state == POLICY_STOPPING ? "it does not stop"
-			: ch->policy.hung		    ? "it does not answer"
+			: ch->policy.hung                   ? "it does not answer"
 							    : "an operator restarts it");
 		kill(ch->pid, SIGKILL);
 	}

@@ -17,7 +17,7 @@
 #include "common/timer.h"
 
 #define SUPERVISOR_MAX_CHILDREN 4
-#define SUPERVISOR_WHY_MAX	512
+#define SUPERVISOR_WHY_MAX      512
 
 /* Who waits for an answer; conn NULL: nobody, or gone. */
 struct requester {
@@ -33,7 +33,7 @@ struct child {
 	struct spawn spawn;
 	struct policy policy;
 	int listen_fd;
-	pid_t pid;		  /* 0: not running */
+	pid_t pid;                /* 0: not running */
 	struct ipc_conn *control; /* NULL: not running, or it closed it */
 	usec_t started;
 	char last_exit[32];

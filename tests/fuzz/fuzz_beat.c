@@ -8,7 +8,7 @@
 
 #define MAGIC_LEN 4
 #define LENGTH_AT 8
-#define TAG_MAX	  32
+#define TAG_MAX   32
 #define OVERHEAD  (TAG_MAX + LENGTH_AT + 2)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
