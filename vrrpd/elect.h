@@ -66,6 +66,9 @@ bool elect_wants_preempt(const struct election *e, usec_t now);
 bool elect_better(const struct election *e, const struct beat *peer, bool both_active, usec_t now);
 const char *elect_peer_name(const struct election *e);
 const char *elect_ill_str(uint32_t health);
+/* The same of this node, which knows the interface; returns text. */
+#define ELECT_ILL_TEXT (IFNAMSIZ + 64)
+const char *elect_own_ill(const struct election *e, uint32_t health, char text[ELECT_ILL_TEXT]);
 
 /* elect_peer.c: signs of life, suspicion */
 /* Notes a frame; false when a newer one of the peer was seen already on another path. */

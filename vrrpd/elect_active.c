@@ -321,12 +321,13 @@ static void maybe_yield(struct elect *x)
 {
 	struct election *e = x->e;
 	uint32_t own = election_health(e, x->now), peer = e->peer.last.health;
+	char ill[ELECT_ILL_TEXT];
 
 	if (e->handover != ELECTION_HANDOVER_NONE || e->resuming || !peer_can_take(e))
 		return;
 	if (BEAT_HEALTH_LEVEL(own) > BEAT_HEALTH_LEVEL(peer) && x->now >= e->yield_retry)
 		start_handover(x, true, ELECT_FLUSH_YIELD, "yields to %s: %s", elect_peer_name(e),
-			elect_ill_str(own));
+			elect_own_ill(e, own, ill));
 	else if ((e->peer.last.flags & BEAT_FLAG_ASKING) && x->now >= e->handover_retry &&
 		 BEAT_HEALTH_LEVEL(own) == BEAT_HEALTH_LEVEL(peer))
 		start_handover(x, !(e->peer.last.flags & BEAT_FLAG_IN_SYNC), ELECT_FLUSH_PLANNED,
@@ -346,6 +347,9 @@ void elect_active_switchover(struct elect *x, const struct election_event *ev)
 			"%s is not heard; is it running, and is the HA link up?", peer);
 	else if (!peer_can_take(e))
 		elect_answer(x, id, -EAGAIN, "%s cannot take the role: see its status", peer);
+	else if (e->cfg.sync && !e->sync_connected)
+		elect_answer(x, id, -EAGAIN,
+			"session sync with %s is down; `gatepair status` says why", peer);
 	else if (e->cfg.sync && !(e->peer.last.flags & BEAT_FLAG_IN_SYNC))
 		elect_answer(x, id, -EAGAIN, "%s does not hold all sessions yet; wait for the sync",
 			peer);

@@ -373,6 +373,18 @@ const char *elect_ill_str(uint32_t health)
 	if (health & BEAT_ILL_LINK)
 		return "a tracked interface is down";
 	if (health & BEAT_ILL_DAEMON)
-		return "a daemon does not do its work";
+		return "syncd does not do its work";
 	return "all is well";
+}
+
+const char *elect_own_ill(const struct election *e, uint32_t health, char text[ELECT_ILL_TEXT])
+{
+	if ((health & BEAT_ILL_LINK) && !(health & BEAT_ILL_LEASE))
+		for (size_t i = 0; i < e->cfg.n_links; i++)
+			if (e->cfg.links[i].tracked && !e->links[i].carrier) {
+				snprintf(text, ELECT_ILL_TEXT, "tracked interface %s is down",
+					e->cfg.links[i].name);
+				return text;
+			}
+	return elect_ill_str(health);
 }

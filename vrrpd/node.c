@@ -266,6 +266,10 @@ static void on_vrrp(struct node *n, size_t link, const uint8_t *p, size_t len)
 	n->rx_vrrp[r]++;
 	if (vrid)
 		n->vrids_seen[vrid] = true;
+	if (r == VRRP_UNKNOWN_VRID) {
+		n->stray_vrid[link] = vrid;
+		n->stray_heard[link] = clock_now_us();
+	}
 	if (r == VRRP_OK)
 		advert_event(n, link, &a, p + MAC_LEN);
 	else if (log_limit_pass(&n->vrrp_limit[r], clock_now_us()))
@@ -291,6 +295,7 @@ void node_link(struct node *n, const char *name, unsigned ifindex, const uint8_t
 			continue;
 		int r = sockets_link(&n->sockets, i, ifindex, mac);
 
+		n->missing[i] = ifindex == 0;
 		if (r < 0)
 			daemon_error(n->d, "interface %s: cannot open a packet socket: %s", name,
 				strerror(-r));
@@ -336,6 +341,8 @@ static void apply_links(struct node *n)
 	const struct election_config *c = &n->e.cfg;
 
 	sockets_reset(&n->sockets);
+	memset(n->missing, 0, sizeof(n->missing));
+	memset(n->stray_vrid, 0, sizeof(n->stray_vrid));
 	for (size_t i = 0; i < c->n_links; i++)
 		sockets_want(&n->sockets, i, c->links[i].ha || c->links[i].vrrp, c->links[i].vrrp);
 }

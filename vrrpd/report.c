@@ -7,6 +7,9 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "vrrpd/elect.h"
 
 #define LAN_PACE (3 * USEC_PER_SEC)
 
@@ -24,7 +27,7 @@ static void say(struct report *r, const char *fmt, ...)
 
 static double seconds(usec_t from, usec_t now)
 {
-	return (double)(now - from) / (double)USEC_PER_SEC;
+	return now > from ? (double)(now - from) / (double)USEC_PER_SEC : 0;
 }
 
 static const char *peer_name(const struct election *e)
@@ -39,7 +42,7 @@ const char *report_health(uint32_t health)
 	if (health & BEAT_ILL_LINK)
 		return "a tracked interface is down";
 	if (health & BEAT_ILL_DAEMON)
-		return "a daemon does not do its work";
+		return "syncd does not do its work";
 	return "ok";
 }
 
@@ -48,15 +51,19 @@ const char *report_health(uint32_t health)
 static void peer_unheard(const struct election *e, usec_t now, struct report *r)
 {
 	if (!e->peer.known && !e->key)
-		say(r, "the peer was never heard: its key is unknown, session sync has not been up "
-		       "yet");
+		say(r, "the peer was never heard: session sync must come up once, to agree on a "
+		       "key");
 	else if (!e->peer.known)
-		say(r, "the peer was never heard: is it running, and is the HA link connected?");
+		say(r, "the peer was never heard: does gatepair run there, are both HA ports in "
+		       "one VLAN?");
 	else if (e->peer.left)
-		say(r, "%s stopped %.1f s ago", peer_name(e), seconds(e->peer.heard, now));
-	else
-		say(r, "%s is not heard on any path since %.1f s", peer_name(e),
+		say(r, "%s was stopped %.1f s ago: start it again", peer_name(e),
 			seconds(e->peer.heard, now));
+	else
+		say(r,
+			"%s was last heard %.1f s ago, on no path since: is it on, are its cables "
+			"in?",
+			peer_name(e), seconds(e->peer.heard, now));
 }
 
 static void sync_missing(
@@ -67,9 +74,9 @@ static void sync_missing(
 	if (!e->cfg.sync)
 		say(r, "session sync is not configured");
 	else if (!e->sync_up || !e->sync_connected)
-		say(r, "session sync down since %.1f s: %s", since, f->sync_reason);
+		say(r, "session sync down for %.1f s: %s", since, f->sync_reason);
 	else if (!e->in_sync)
-		say(r, "not in sync since %.1f s: %s", since, f->sync_reason);
+		say(r, "not in sync for %.1f s: %s", since, f->sync_reason);
 }
 
 static void successor_unable(const struct election *e, usec_t now, struct report *r)
@@ -77,15 +84,34 @@ static void successor_unable(const struct election *e, usec_t now, struct report
 	bool active = e->role == ELECTION_ACTIVE;
 	uint32_t own = election_health(e, now), peer = e->peer.last.health;
 	bool able = active ? (e->peer.last.flags & BEAT_FLAG_ABLE) != 0 : election_able(e, now);
+	char ill[ELECT_ILL_TEXT];
 
 	if (own)
-		say(r, "this node is ill: %s", report_health(own));
+		say(r, "this node is ill: %s", elect_own_ill(e, own, ill));
 	if (peer)
-		say(r, "%s is ill: %s", peer_name(e), report_health(peer));
+		say(r, "%s is ill: %s; its status says more", peer_name(e), report_health(peer));
 	if (!able)
 		say(r, "%s cannot take the role now", active ? peer_name(e) : "this node");
 	if (!active && e->peer.last.role != BEAT_ROLE_ACTIVE)
 		say(r, "%s is not Active", peer_name(e));
+}
+
+/* The digest says that they differ; what else the peer's frames tell says where. */
+static void configs_differ(const struct election *e, struct report *r)
+{
+	const struct beat *b = &e->peer.last;
+
+	if ((usec_t)b->heartbeat_us != e->cfg.heartbeat)
+		say(r,
+			"the configurations differ: heartbeat is %lld ms here and %lld ms on %s; "
+			"make it the same",
+			(long long)(e->cfg.heartbeat / USEC_PER_MS),
+			(long long)(b->heartbeat_us / USEC_PER_MS), peer_name(e));
+	else
+		say(r,
+			"the configurations differ: vrid, virtual-address, advert-interval or "
+			"dead-after; compare `gatepair show config --normalized` here and on %s",
+			peer_name(e));
 }
 
 void report_not_ready(
@@ -104,11 +130,7 @@ void report_not_ready(
 		if (e->role == ELECTION_ACTIVE || e->role == ELECTION_STANDBY)
 			successor_unable(e, now, r);
 		if (e->peer.last.digest != e->cfg.digest)
-			say(r,
-				"the configurations differ: vrrp sections, heartbeat or dead-after "
-				"of %s "
-				"are not the same as here",
-				peer_name(e));
+			configs_differ(e, r);
 	} else {
 		peer_unheard(e, now, r);
 	}
@@ -156,10 +178,14 @@ static void ha_link(const struct election *e, size_t i, usec_t now, struct repor
 			peer_name(e), other, name);
 }
 
-static void links(const struct election *e, usec_t now, struct report *r)
+static void links(
+	const struct election *e, const struct report_facts *f, usec_t now, struct report *r)
 {
 	for (size_t i = 0; i < e->cfg.n_links; i++) {
-		if (e->cfg.links[i].ha)
+		if (f->missing[i])
+			say(r, "there is no interface %s: plug the card in, or correct the name",
+				e->cfg.links[i].name);
+		else if (e->cfg.links[i].ha)
 			ha_link(e, i, now, r);
 		else if (!e->links[i].carrier)
 			say(r, "interface %s is down or has no carrier: check its cable",
@@ -212,7 +238,16 @@ static void instances(
 		else if (e->role == ELECTION_ACTIVE && !election_peer_alive(e) && in->heard &&
 			 now - in->heard <= down && in->priority && f->other_checksum[i])
 			unheard_by_other(e, i, r);
-		if (expected && l->carrier && now - in->heard > down && now - e->role_since > down)
+		if (!expected || !l->carrier || now - in->heard <= down ||
+			now - e->role_since <= down)
+			continue;
+		if (f->stray_vrid[e->cfg.instances[i].link])
+			say(r,
+				"%s is Active, but on %s VRID %u is heard instead of %u: is vrid "
+				"the same on both nodes?",
+				peer_name(e), e->cfg.links[e->cfg.instances[i].link].name,
+				f->stray_vrid[e->cfg.instances[i].link], e->cfg.instances[i].vrid);
+		else
 			say(r,
 				"%s is Active but its adverts of VRID %u are not heard on %s: "
 				"check the "
@@ -226,12 +261,15 @@ void report_conditions(
 	const struct election *e, const struct report_facts *f, usec_t now, struct report *r)
 {
 	r->n = 0;
+	if (e->peer.known && strcmp(e->peer.last.node, e->cfg.node) == 0)
+		say(r, "the peer is named %s as well: give each node a name of its own",
+			e->cfg.node);
 	if (e->conflict)
 		say(r, "both nodes are Active: %s is being told to leave", peer_name(e));
 	if (e->resuming)
 		say(r, "this node was frozen and waits for its lease before it claims the role");
 	if (!e->lease_up)
 		say(r, "netcfgd is away since %.1f s", seconds(e->lease_down_since, now));
-	links(e, now, r);
+	links(e, f, now, r);
 	instances(e, f, now, r);
 }

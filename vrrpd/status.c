@@ -8,6 +8,8 @@
 #include "vrrpd/node.h"
 #include "vrrpd/report.h"
 
+#define STRAY_FRESH (10 * USEC_PER_SEC)
+
 /* Where memory runs out the list stays short: the arena is bounded. */
 struct fill {
 	const struct node *n;
@@ -60,12 +62,17 @@ static void reports(struct fill *f, Gp__VrrpdStatus *s)
 {
 	static uint8_t macs[ELECTION_MAX_INSTANCES][MAC_LEN];
 	static bool other[ELECTION_MAX_INSTANCES];
+	static uint8_t stray[ELECTION_MAX_LINKS];
 	static struct report r;
 	struct report_facts facts = {.sync_reason = f->n->sync_reason,
 		.free_vrid = free_vrid(f->n),
 		.foreign_mac = (const uint8_t(*)[MAC_LEN])macs,
-		.other_checksum = other};
+		.other_checksum = other,
+		.missing = f->n->missing,
+		.stray_vrid = stray};
 
+	for (size_t i = 0; i < f->e->cfg.n_links; i++)
+		stray[i] = f->now - f->n->stray_heard[i] < STRAY_FRESH ? f->n->stray_vrid[i] : 0;
 	for (size_t i = 0; i < f->e->cfg.n_instances; i++) {
 		const struct node_instance *in = &f->n->instances[i];
 
@@ -291,18 +298,32 @@ static void counters(struct fill *f, Gp__Status *st)
 	counter(f, st, "events_", "dropped", n->queue_dropped + n->out.dropped);
 }
 
+/* What was true when the role began may be long over: "listening" ends with what was heard. */
+static const char *role_reason(const struct fill *f, char text[ELECTION_TEXT])
+{
+	const struct election *e = f->e;
+	const struct election_transition *t = election_transition_get(e, 0);
+
+	if (!t || e->role != ELECTION_STANDBY || t->from != ELECTION_INIT ||
+		!election_peer_alive(e) || e->peer.last.role != BEAT_ROLE_ACTIVE)
+		return e->reason;
+	snprintf(text, ELECTION_TEXT, "%s is Active", e->peer.last.node);
+	return text;
+}
+
 void status_fill(struct node *n, Gp__Status *st, struct arena *scratch)
 {
 	struct fill f = {.n = n, .e = &n->e, .a = scratch, .now = clock_now_us()};
 	const struct election *e = &n->e;
 	Gp__VrrpdStatus *s = arena_alloc(scratch, sizeof(*s));
+	char reason[ELECTION_TEXT];
 
 	if (!s)
 		return;
 	gp__vrrpd_status__init(s);
 	s->role = copy(&f, election_role_str(e->role));
 	s->role_age_ms = ago(&f, e->role_since, USEC_PER_MS);
-	s->role_reason = copy(&f, e->reason);
+	s->role_reason = copy(&f, role_reason(&f, reason));
 	s->term = e->term;
 	s->priority = e->cfg.priority;
 	s->lease_us = e->lease_until > f.now ? (uint64_t)(e->lease_until - f.now) : 0;
