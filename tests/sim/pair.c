@@ -23,7 +23,7 @@
 #include <time.h>
 
 #define DEFAULT_SECONDS 60
-#define TWICE_EVERY	100
+#define TWICE_EVERY     100
 
 struct options {
 	uint64_t first, last, steps;

@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define SLACK	    (40 * MS) /* promotion, addresses, start-up noise */
+#define SLACK       (40 * MS) /* promotion, addresses, start-up noise */
 #define SETTLE_STEP (5 * MS)
 #define SETTLED_FOR (200 * MS)
 

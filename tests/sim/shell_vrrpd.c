@@ -11,11 +11,11 @@
 #include <string.h>
 
 #define RECONNECT_FIRST (2 * MS)
-#define RECONNECT_MAX	(500 * MS)
-#define LEASE_TIMEOUT	(200 * MS)
-#define SLOW_TIMEOUT	(600 * MS)
-#define UNANSWERED_MAX	20
-#define GREET_GAP	(1 * MS)
+#define RECONNECT_MAX   (500 * MS)
+#define LEASE_TIMEOUT   (200 * MS)
+#define SLOW_TIMEOUT    (600 * MS)
+#define UNANSWERED_MAX  20
+#define GREET_GAP       (1 * MS)
 
 static void step(struct world *w, struct node *n, const struct election_event *ev);
 

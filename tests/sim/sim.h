@@ -27,15 +27,15 @@
 #define MS  USEC_PER_MS
 #define SEC USEC_PER_SEC
 
-#define SIM_SESSIONS 48	  /* names a session can have */
-#define SIM_SLICE    8	  /* sessions that a walk over the kernel sees at once */
-#define SIM_BATCH    12	  /* records in one batch */
+#define SIM_SESSIONS 48   /* names a session can have */
+#define SIM_SLICE    8    /* sessions that a walk over the kernel sees at once */
+#define SIM_BATCH    12   /* records in one batch */
 #define SIM_EVENTS   8192 /* waiting at once */
 #define SIM_INBOX    512  /* messages a process has not read: the sockets' buffers */
 #define SIM_KEVENTS  256  /* unread conntrack events: the netlink socket's buffer */
 #define SIM_STREAM   128  /* frames under way on the HA link, per direction */
-#define SIM_PENDING  64	  /* requests of one client without an answer */
-#define SIM_TRACE    40	  /* lines kept for a failure */
+#define SIM_PENDING  64   /* requests of one client without an answer */
+#define SIM_TRACE    40   /* lines kept for a failure */
 #define SIM_LINE     200
 
 enum { NODES = 2 };
@@ -148,7 +148,7 @@ struct msg {
 /* --- the event queue
  * ------------------------------------------------------------------------------ */
 enum ev_kind {
-	EV_MSG,	    /* offer `msg` to a process */
+	EV_MSG,     /* offer `msg` to a process */
 	EV_WAKE,    /* a process goes on */
 	EV_START,   /* a process has finished its start-up */
 	EV_STREAM,  /* the head of one direction of the HA link */
@@ -185,7 +185,7 @@ struct frame_ref {
 /* The HA link's connection: frames in order, or down. */
 struct stream {
 	uint32_t gen;
-	usec_t up_at;	     /* when both ends hear of it */
+	usec_t up_at;        /* when both ends hear of it */
 	bool open[NODES];    /* the connection of `gen` exists at node n */
 	usec_t alive[NODES]; /* last sign of the other end */
 	usec_t patience[NODES];
@@ -206,7 +206,7 @@ struct kernel {
 	bool present[SIM_SESSIONS];
 	uint32_t version[SIM_SESSIONS];
 	usec_t changed[SIM_SESSIONS]; /* by traffic, not by replication */
-	bool listening;		      /* a conntrack event socket is open */
+	bool listening;               /* a conntrack event socket is open */
 	struct record kevents[SIM_KEVENTS];
 	size_t kev_head, kev_n;
 	bool overrun, congested; /* events were lost, and are until the queue was emptied */
@@ -214,10 +214,10 @@ struct kernel {
 
 struct process {
 	bool alive, starting, frozen;
-	uint32_t gen;		   /* its pid */
-	usec_t late_until;	   /* runs nothing before: starved, or busy */
-	usec_t deadline;	   /* of its timers */
-	usec_t armed;		   /* the earliest EV_WAKE in the queue; USEC_NEVER: none */
+	uint32_t gen;              /* its pid */
+	usec_t late_until;         /* runs nothing before: starved, or busy */
+	usec_t deadline;           /* of its timers */
+	usec_t armed;              /* the earliest EV_WAKE in the queue; USEC_NEVER: none */
 	uint16_t inbox[SIM_INBOX]; /* events kept in the pool */
 	size_t head, n;
 	usec_t last_sent; /* arrival of the newest message sent to it */
@@ -277,7 +277,7 @@ struct syncd_shell {
 	uint64_t dump_id, dump_mark;
 	size_t dump_pos, n_snapshot;
 	struct record snapshot[SIM_SLICE]; /* what the kernel had, when it was asked */
-	bool overrun;			   /* to be reported when what goes on is done */
+	bool overrun;                      /* to be reported when what goes on is done */
 	size_t dirty_max;
 	bool marking, sweeping;
 	uint64_t sweep_id;
@@ -324,7 +324,7 @@ struct watch {
 	usec_t changed_at;     /* a daemon came back, or beats became possible */
 	unsigned conditions;
 	uint64_t transitions; /* role changes */
-	uint64_t moves;	      /* changes of who holds addresses */
+	uint64_t moves;       /* changes of who holds addresses */
 	uint64_t lost_sessions;
 	usec_t slowest_settle;
 	/* expectations of the present episode */

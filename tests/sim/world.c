@@ -48,7 +48,7 @@ static void put_line(struct world *w, const char *fmt, va_list ap, const struct 
 	char *line = w->lines[w->n_lines++ % SIM_TRACE];
 	int len = snprintf(line, SIM_LINE, "%12.6f %s ", (double)w->now / 1e6,
 		n == NULL ? "-"
-		: n->id	  ? "B"
+		: n->id   ? "B"
 			  : "A");
 
 	vsnprintf(line + len, SIM_LINE - (size_t)len, fmt, ap);
