@@ -18,7 +18,7 @@ static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_
 
 struct conn {
 	uv_poll_t poll;
-	uv_timer_t again; /* data is left in our or the TLS layer's buffers, or we are dead */
+	uv_idle_t again; /* data is left in our or the TLS layer's buffers, or we are dead */
 	int fd, events;
 	unsigned open_handles;
 	struct conn_tls *tls;
@@ -137,13 +137,15 @@ static int bio_recv(void *arg, unsigned char *buf, size_t n)
 	return (int)r;
 }
 
-static void on_again(uv_timer_t *t);
+static void on_again(uv_idle_t *i);
 static void on_poll(uv_poll_t *p, int status, int events);
 
 static void call_again(struct conn *c)
 {
-	if (!c->closing && !uv_is_active((const uv_handle_t *)&c->again))
-		(void)uv_timer_start(&c->again, on_again, 0, 0);
+	/* Once per turn of the loop. A timer of 0 ms that starts itself anew keeps libuv 1.44 from
+	 * ever leaving its timers, and nobody else gets a turn. */
+	if (!c->closing)
+		(void)uv_idle_start(&c->again, on_again);
 }
 
 static void update_poll(struct conn *c)
@@ -323,10 +325,11 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		work(c);
 }
 
-static void on_again(uv_timer_t *t)
+static void on_again(uv_idle_t *i)
 {
-	struct conn *c = t->data;
+	struct conn *c = i->data;
 
+	(void)uv_idle_stop(i);
 	if (c->why != NULL) {
 		c->ops->dead(c, c->why, c->owner);
 		return;
@@ -361,7 +364,7 @@ int conn_new(uv_loop_t *loop, int fd, bool client, struct conn_tls *tls, const s
 	r = uv_poll_init(loop, &c->poll, fd);
 	if (r < 0)
 		goto fail;
-	(void)uv_timer_init(loop, &c->again);
+	(void)uv_idle_init(loop, &c->again);
 	c->poll.data = c->again.data = c;
 	c->open_handles = 2;
 	c->want_write = client;
