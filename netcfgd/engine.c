@@ -16,9 +16,10 @@
 
 #define ROUNDS_MAX 32
 #define REPAIR_GAP (5 * USEC_PER_MS) /* between repairs: two daemons may fight over a setting */
-/* After a drop: it holds the kernel's rtnl lock for 10 ms a link, which a new acquisition must not
- * have to wait for. */
+/* After a drop: taking a link down holds the kernel's rtnl lock for 10 ms, which a new acquisition
+ * must not have to wait for; so it is put off, and then done one link in a turn of the loop. */
 #define FOLLOW_GAP (300 * USEC_PER_MS)
+#define STOP_MAX   (1 * USEC_PER_SEC) /* for links to go down; the addresses are gone by then */
 #define FAILED_GAP (25 * USEC_PER_MS) /* the same while something is refused */
 #define RETRY_GAP  (1 * USEC_PER_SEC) /* for what the kernel refused */
 #define URGENT_GAP (10 * USEC_PER_MS) /* for a virtual address that would not go */
@@ -149,7 +150,31 @@ static int look(struct engine *e)
 struct settled {
 	unsigned done;
 	bool failed;
+	bool later; /* links are left to go down */
 };
+
+/* Takes all but the first of the operations that take a link down out of the plan, and that one as
+ * well unless `first`. True if there were any. */
+static bool put_off_links_down(struct plan *p, bool first)
+{
+	size_t n = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < p->n; i++) {
+		bool down = p->ops[i].kind == OP_LINK_DOWN;
+
+		if (down && (any || !first)) {
+			any = true;
+			continue;
+		}
+		any = any || down;
+		if (n != i)
+			p->ops[n] = p->ops[i];
+		n++;
+	}
+	p->n = n;
+	return any;
+}
 
 /* Plan and apply until there is nothing left to do, or nothing that can be done. */
 static struct settled settle(struct engine *e, enum reconcile_scope scope)
@@ -169,6 +194,7 @@ static struct settled settle(struct engine *e, enum reconcile_scope scope)
 		int rc;
 
 		reconcile_plan(e->d, e->lease.held, &e->k, scope, &e->plan);
+		s.later = put_off_links_down(&e->plan, !round);
 		if (e->plan.n == 0)
 			break;
 		r = apply_plan(&a, &e->plan);
@@ -195,7 +221,8 @@ static struct settled settle_all(struct engine *e, usec_t now)
 	report_missing(e);
 	memcpy(e->failing, e->failing_now, sizeof(e->failing));
 	e->n_failing = e->n_failing_now;
-	e->repair_at = e->follow_at = USEC_NEVER;
+	e->repair_at = USEC_NEVER;
+	e->follow_at = s.later ? now : USEC_NEVER;
 	e->repaired = now;
 	e->retry_at = s.failed ? now + RETRY_GAP : USEC_NEVER;
 	return s;
@@ -289,7 +316,9 @@ void engine_stop(struct engine *e, usec_t now)
 
 	engine_lease(e, &ev, now);
 	/* Nobody waits for an answer: the links that held the addresses go down as well. */
-	settle_all(e, now);
+	do
+		settle_all(e, now);
+	while (e->follow_at != USEC_NEVER && clock_now_us() - now < STOP_MAX);
 }
 
 struct lease_reply engine_query(const struct engine *e, usec_t now)

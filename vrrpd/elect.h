@@ -10,7 +10,7 @@
 #define ELECT_LAN_BEAT	     USEC_PER_SEC	 /* between beats on a VRRP link */
 #define ELECT_SOLICIT_WAIT   (10 * USEC_PER_MS)	 /* at least */
 #define ELECT_PROMOTE_WAIT   (20 * USEC_PER_MS)	 /* for syncd, then availability goes first */
-#define ELECT_ACQUIRE_WAIT   (500 * USEC_PER_MS) /* for netcfgd */
+#define ELECT_ACQUIRE_WAIT   (2 * USEC_PER_SEC)	 /* for netcfgd: nobody else is there */
 #define ELECT_ACQUIRE_TRIES  3
 #define ELECT_LEASE_PATIENCE (2 * USEC_PER_SEC)	 /* netcfgd away for longer: ill */
 #define ELECT_LEASE_RETRY    USEC_PER_SEC	 /* after a refused acquire */

@@ -13,6 +13,7 @@
 
 #define LEASE_TIMEOUT (200 * USEC_PER_MS) /* 20 renewals of 10 ms: below the client's bound */
 #define SLOW_TIMEOUT  (600 * USEC_PER_MS)
+#define TAKE_TIMEOUT  (2100 * USEC_PER_MS) /* longer than the core waits */
 
 /* --- netcfgd -----------------------------------------------------------------------------------
  */
@@ -90,7 +91,7 @@ void ipc_lease(struct node *n, const struct election_action *a)
 	} verbs[] = {
 		[ELECTION_LEASE_QUERY] = {GP__LEASE_VERB__LEASE_QUERY, on_query, LEASE_TIMEOUT},
 		[ELECTION_LEASE_ACQUIRE] = {GP__LEASE_VERB__LEASE_ACQUIRE, on_acquire,
-			SLOW_TIMEOUT},
+			TAKE_TIMEOUT},
 		[ELECTION_LEASE_RENEW] = {GP__LEASE_VERB__LEASE_RENEW, on_renew, LEASE_TIMEOUT},
 		[ELECTION_LEASE_RELEASE] = {GP__LEASE_VERB__LEASE_RELEASE, on_release,
 			SLOW_TIMEOUT},
