@@ -282,9 +282,7 @@ static int check_vrrp_version(struct check *c, const struct config_vrrp *v)
 {
 	if (v->version == 3 && v->password[0])
 		return check_fail(c, v->line, "password",
-			"vrrp \"%s\": only version 2 has passwords; add version = 2, or use the "
-			"cluster's "
-			"auth-key-file",
+			"vrrp \"%s\": only version 2 of VRRP has passwords; remove password",
 			v->name);
 	if (v->version == 2 && v->advert_interval % USEC_PER_SEC != 0)
 		return check_fail(c, v->line, "advert-interval",

@@ -118,4 +118,8 @@ int config_parse(char *text, size_t len, struct arena *scratch, struct config *c
 int config_check(const struct config *cfg, const struct config_text *t, int *ret_line,
 	char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
 
+/* Does this version do all of that? 0 or -EOPNOTSUPP with the line and a sentence. */
+int config_support(const struct config *cfg, const struct config_text *t, int *ret_line,
+	char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
+
 #endif

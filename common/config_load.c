@@ -196,17 +196,18 @@ static int load_steps(struct load *l)
 	int err = read_file(l->file, l->scratch, CONFIG_FILE_MAX, &text, &len, &mode);
 
 	if (err < 0)
-		return load_fail(
-			l, err, 1, "the file cannot be read: %s; check the path", strerror(-err));
+		return load_fail(l, err, 0,
+			"the file cannot be read: %s; check the path and the mode", strerror(-err));
 	err = config_parse(text, len, l->scratch, l->cfg, &l->text, &l->line, l->why);
 	if (err == 0)
 		err = config_check(l->cfg, &l->text, &l->line, l->why);
 	if (err < 0)
 		return err;
 	find_local(l->cfg);
-	if ((err = load_auth_key(l)) < 0 || (err = load_proxy_password(l)) < 0)
+	if ((err = load_auth_key(l)) < 0 || (err = load_proxy_password(l)) < 0 ||
+		(err = load_identity(l)) < 0)
 		return err;
-	return load_identity(l);
+	return config_support(l->cfg, &l->text, &l->line, l->why);
 }
 
 int config_load(
@@ -222,7 +223,10 @@ int config_load(
 		rc = load_steps(&l);
 	arena_free(l.scratch);
 	if (rc < 0) {
-		snprintf(err, err_size, "%s:%d: %s", file, l.line, l.why);
+		if (l.line > 0)
+			snprintf(err, err_size, "%s:%d: %s", file, l.line, l.why);
+		else
+			snprintf(err, err_size, "%s: %s", file, l.why);
 		config_clean_text(err);
 		config_free(l.cfg);
 		return rc;

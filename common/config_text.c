@@ -28,7 +28,7 @@ struct scan {
 	int line;
 	struct word last, before; /* the two newest words: a key, or a section and its title */
 	bool after_equals, in_list, appends;
-	int depth;
+	int depth, open_line; /* of the section that we are in */
 	char section[sizeof(((struct config_mark *)0)->section)];
 	size_t n_sections[SECTIONS_MAX];
 	struct config_text *out;
@@ -192,14 +192,22 @@ static int on_open(struct scan *s)
 		s->after_equals = false;
 		return 0;
 	}
-	if (s->depth++ > 0)
-		return 0;
 	sec = s->last.n ? section_of(&s->last, false) : NULL;
 	if (!sec && s->before.n) {
 		sec = section_of(&s->before, true);
 		line = s->before.line;
 	}
 	s->last = s->before = (struct word){0};
+	if (s->depth++ > 0 && sec && s->section[0]) {
+		s->line = line;
+		snprintf(s->why, CONFIG_WHY_MAX,
+			"%s begins inside of the %s section of line %d; close that one with }",
+			sec->name, s->section, s->open_line);
+		return -EINVAL;
+	}
+	if (s->depth > 1)
+		return 0;
+	s->open_line = line;
 	if (!sec)
 		return 0; /* libconfuse says what is wrong with it */
 	/* A second one of those that may occur once is found later, with a better sentence. */
@@ -260,6 +268,9 @@ int config_text_scan(char *text, size_t len, struct arena *arena, struct config_
 
 	if (!t.marks)
 		err = -ENOMEM;
+	/* A byte order mark, as some editors write it. */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		memset(text, ' ', 3);
 	for (size_t i = 0, line = 1; i < len && err == 0; i++) {
 		unsigned char c = (unsigned char)text[i];
 

@@ -44,6 +44,32 @@ static char *edited(const char *from, const char *to)
 	return out;
 }
 
+/* The sample without what config_support() refuses. */
+static char *supported(void)
+{
+	static const struct {
+		const char *from, *to;
+	} edits[] = {
+		{"  dhcp-server = true", ""},
+		{"dhcp = true", "address = {\"203.0.113.2/24\"}"},
+		{"track-ping", "#"},
+		{"unicast-peer = {\"10.0.10.3\"}", ""},
+		{"version = 2  password = \"s3cret\"", ""},
+	};
+	char *text = strdup(SAMPLE_CONFIG);
+
+	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+		char *at = strstr(text, edits[i].from), *next = NULL;
+
+		assert_non_null(at);
+		assert_true(asprintf(&next, "%.*s%s%s", (int)(at - text), text, edits[i].to,
+				    at + strlen(edits[i].from)) > 0);
+		free(text);
+		text = next;
+	}
+	return text;
+}
+
 static int load_text(
 	const char *text, size_t n, const char *statedir, struct config **cfg, char err[512])
 {
@@ -67,6 +93,8 @@ static const struct {
 	{"node = \"gw-01\"", "node = \"gw-01\" /* ", "1: this comment is never closed; "},
 	{"node = \"gw-01\"", "node = \"gw-01\"\n\x01", "2: a control character in the text; "},
 	{"node = \"gw-01\"", "node = \"gw-01\"\n}", "2: unexpected closing brace; "},
+	{"address = {\"10.0.0.2/24\"} }", "address = {\"10.0.0.2/24\"}",
+		"5: interface begins inside of the interface section of line 4; close that one "},
 	{"node = \"gw-01\"", "node = {\"gw-01\"}", "1: unexpected token '{'; "},
 	{"mtu = 1400", "mut = 1400", "5: interface \"ge3\": no such option 'mut'; "},
 	{"mtu = 1400", "mtu = 14",
@@ -171,7 +199,7 @@ static const struct {
 		"have; "},
 	{"version = 2", "version = 4",
 		"27: vrrp \"wan\": version: \"4\" is not a number from 2 to 3; "},
-	{"version = 2", "version = 3", "27: vrrp \"wan\": only version 2 has passwords; "},
+	{"version = 2", "version = 3", "27: vrrp \"wan\": only version 2 of VRRP has passwords; "},
 	{"\"s3cret\"", "\"s3cret-is-long\"",
 		"27: vrrp \"wan\": password: must have 1 to 8 printable characters; "},
 	{"checksum = legacy", "checksum = crc",
@@ -239,11 +267,12 @@ static void test_refusals(void **state)
 static void test_sample(void **state)
 {
 	struct config *cfg = NULL;
-	char err[512] = "";
+	char err[512] = "", *text = supported();
 
 	(void)state;
-	if (load_text(SAMPLE_CONFIG, sizeof(SAMPLE_CONFIG) - 1, NULL, &cfg, err) < 0)
+	if (load_text(text, strlen(text), NULL, &cfg, err) < 0)
 		fail_msg("%s", err);
+	free(text);
 	assert_string_equal(cfg->node, "gw-01");
 	assert_int_equal(cfg->n_interfaces, 5);
 	assert_int_equal(cfg->interfaces[4].vlan_id, 10);
@@ -254,8 +283,7 @@ static void test_sample(void **state)
 	assert_int_equal(cfg->vrrps[1].advert_interval, 100 * USEC_PER_MS);
 	assert_int_equal(cfg->vrrps[1].checksum, CONFIG_CHECKSUM_LEGACY);
 	assert_false(cfg->vrrps[1].virtual_mac);
-	assert_int_equal(cfg->vrrps[2].version, 2);
-	assert_string_equal(cfg->vrrps[2].password, "s3cret");
+	assert_int_equal(cfg->vrrps[2].version, 3);
 	assert_int_equal(cfg->nats[0].to, CONFIG_NAT_VIRTUAL);
 	assert_int_equal(ntohl(cfg->sync.local.v4.s_addr), 0xa9fe4d01);
 	assert_int_equal(cfg->sync.local.len, 32);
@@ -265,6 +293,45 @@ static void test_sample(void **state)
 	config_free(cfg);
 }
 
+/* Whatever this version does not do is refused with its own line, not the section's. */
+static void test_unsupported(void **state)
+{
+	static const struct {
+		const char *from, *to, *message;
+	} t[] = {
+		{"role = mgmt", "role = mgmt dhcp-server = true",
+			"3: interface \"ge1\": this version serves no DHCP; "},
+		{"role = lan", "role = lan dhcp = true",
+			"4: interface \"ge2\": this version takes no address by DHCP; "},
+		{"dead-after      = 5", "dead-after = 5\ntrack-ping = {\"10.0.0.9\"}",
+			"18: cluster: this version tracks interfaces only; "},
+		{"checksum = legacy", "\nunicast-peer = {\"10.0.10.3\"}",
+			"25: vrrp \"voice\": this version sends to the multicast group only; "},
+		{"vrid = 12", "vrid = 12\nversion = 2",
+			"27: vrrp \"wan\": this version of gatepair speaks VRRP version 3 only; "},
+		{"vrid = 12", "vrid = 12\nversion = 2\npassword = \"s3cret\"",
+			"27: vrrp \"wan\": this version of gatepair speaks VRRP version 3 only; "
+			"remove version and password"},
+	};
+	struct config *cfg = NULL;
+	char err[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char *text = supported(), *at = strstr(text, t[i].from), *bad_text = NULL;
+
+		assert_non_null(at);
+		assert_true(asprintf(&bad_text, "%.*s%s%s", (int)(at - text), text, t[i].to,
+				    at + strlen(t[i].from)) > 0);
+		assert_int_equal(
+			load_text(bad_text, strlen(bad_text), NULL, &cfg, err), -EOPNOTSUPP);
+		if (!starts_with(err + strlen(file) + 1, t[i].message, strlen(t[i].message)))
+			fail_msg("%s, not %s", err, t[i].message);
+		free(bad_text);
+		free(text);
+	}
+}
+
 static void test_files(void **state)
 {
 	struct config *cfg = NULL;
@@ -272,8 +339,8 @@ static void test_files(void **state)
 
 	(void)state;
 	assert_int_equal(config_load("/nonexistent/x.conf", NULL, &cfg, err, sizeof(err)), -ENOENT);
-	assert_string_equal(err, "/nonexistent/x.conf:1: the file cannot be read: No such file or "
-				 "directory; check the path");
+	assert_string_equal(err, "/nonexistent/x.conf: the file cannot be read: No such file or "
+				 "directory; check the path and the mode");
 	assert_int_equal(config_load("/tmp", NULL, &cfg, err, sizeof(err)), -EISDIR);
 	assert_int_equal(load_text("", 0, NULL, &cfg, err), -EINVAL);
 	assert_non_null(strstr(err, ":1: node is missing"));
@@ -290,9 +357,8 @@ static void test_files(void **state)
 	write_file(path, "short\n", 6, 0600);
 	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EINVAL);
 	write_file(path, "0123456789abcdef\n", 17, 0600);
-	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), 0);
-	assert_int_equal(cfg->cluster.auth_key_len, 16);
-	config_free(cfg);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EOPNOTSUPP);
+	assert_non_null(strstr(err, ":1: cluster: this version does not authenticate adverts"));
 	unlink(path);
 }
 
@@ -346,6 +412,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sample),
+		cmocka_unit_test(test_unsupported),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_durations),
