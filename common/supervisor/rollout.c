@@ -211,7 +211,10 @@ void supervisor_reload(struct supervisor *sup, struct requester by)
 		requester_fail(&by, -EBUSY, busy);
 		return;
 	}
+	/* Where there is no real-time priority, that was said at the start. */
+	(void)spawn_real_time(false);
 	r = config_load(sup->config_file, sup->statedir, &sup->next, err, sizeof(err));
+	(void)spawn_real_time(true);
 	if (r < 0) {
 		sup->reloads_refused++;
 		log_err("reload refused: %s", err);

@@ -228,12 +228,17 @@ static void keep_needed_caps(void)
 	cap_free(keep);
 }
 
+int spawn_real_time(bool on)
+{
+	struct sched_param param = {.sched_priority = on ? FIFO_SUPERVISOR : 0};
+
+	return sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &param) < 0 ? -errno : 0;
+}
+
 void spawn_harden_self(void)
 {
-	struct sched_param fifo = {.sched_priority = FIFO_SUPERVISOR};
-
 	lower_oom_score();
-	if (sched_setscheduler(0, SCHED_FIFO, &fifo) < 0)
+	if (spawn_real_time(true) < 0)
 		log_warn("no real-time priority here (%s): on a busy machine takeovers are slower, "
 			 "and a "
 			 "lease may lapse without need; allow SCHED_FIFO",

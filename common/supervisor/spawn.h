@@ -42,5 +42,8 @@ int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_c
  * out, the OOM killer's last choice, and only the capabilities that it needs to start them. What a
  * container refuses is warned about once and done without. */
 void spawn_harden_self(void);
+/* The supervisor's own scheduling class: off for long computations, which on a machine with one
+ * processor would keep vrrpd from renewing the lease. 0 or negative errno. */
+int spawn_real_time(bool on);
 
 #endif
