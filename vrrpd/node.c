@@ -357,11 +357,35 @@ static int first(struct node *n, struct election_config *c)
 	return 0;
 }
 
+static bool has_instance(
+	const struct election_config *c, const struct election_config *old, size_t i)
+{
+	const struct election_instance_config *in = &old->instances[i];
+
+	for (size_t j = 0; j < c->n_instances; j++)
+		if (c->instances[j].vrid == in->vrid &&
+			!strcmp(c->links[c->instances[j].link].name, old->links[in->link].name))
+			return true;
+	return false;
+}
+
+/* RFC 9568 section 6.4.3, (655): an instance that is no longer configured is shut down. By the old
+ * configuration, so not through the core. */
+static void release_removed(struct node *n, const struct election_config *c)
+{
+	if (n->e.role != ELECTION_ACTIVE || n->e.resuming)
+		return;
+	for (size_t i = 0; i < n->e.cfg.n_instances; i++)
+		if (!has_instance(c, &n->e.cfg, i))
+			send_advert(n, i, 0);
+}
+
 static void reconfigure(struct node *n, const struct election_config *c)
 {
 	bool same = same_links(c, &n->e.cfg);
 
 	n->busy = true;
+	release_removed(n, c);
 	election_configure(&n->e, c, clock_now_us(), &n->out);
 	setup_instances(n, n->cfg);
 	if (!same)
