@@ -16,7 +16,7 @@
 #define PAIR_IPC     100 /* us, each way */
 #define PAIR_LAN     0
 #define PAIR_WAN     1
-#define PAIR_HA	     2
+#define PAIR_HA      2
 #define PAIR_LINKS   3
 #define PAIR_PENDING 8192
 
@@ -37,6 +37,9 @@ struct pair_node {
 	uint64_t lease_term, newest_term;
 	usec_t lease_end;
 	bool lease_refuses;
+	unsigned lease_late; /* so many acquisitions are read after their ttl */
+	usec_t take_time;    /* the kernel needs so long for an acquisition */
+	usec_t busy_until;
 	bool in_sync;
 	uint64_t sequence;
 	unsigned announced, exits, adverts_zero;
@@ -80,7 +83,11 @@ static inline void pair_lease(struct pair *p, int i, const struct election_actio
 			*r = ELECTION_LEASE_STALE_TERM;
 		} else if (n->lease_refuses) {
 			*r = ELECTION_LEASE_FAILED;
+		} else if (n->lease_late) {
+			n->lease_late--;
+			*r = ELECTION_LEASE_NOT_HELD;
 		} else {
+			n->busy_until = p->now + n->take_time;
 			n->held = true;
 			n->newest_term = n->lease_term = a->lease.term;
 			n->lease_end = p->now + a->lease.ttl;
@@ -104,7 +111,8 @@ static inline void pair_lease(struct pair *p, int i, const struct election_actio
 	ev.lease.adopted = n->held && !n->lease_term;
 	ev.lease.term = n->held ? n->lease_term : n->newest_term;
 	ev.lease.remaining = n->held ? n->lease_end - p->now : 0;
-	pair_post(p, i, 2 * PAIR_IPC, false, &ev, NULL);
+	pair_post(p, i, 2 * PAIR_IPC + (n->busy_until > p->now ? n->busy_until - p->now : 0), false,
+		&ev, NULL);
 }
 
 /* Links beyond the pair's own lead nowhere. */

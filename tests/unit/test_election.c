@@ -11,58 +11,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "tests/unit/pair.h"
-
-#define MS  USEC_PER_MS
-#define SEC USEC_PER_SEC
-
-static struct pair *pair;
-static struct election_config cfg[2];
-
-static int setup(void **state)
-{
-	(void)state;
-	pair = calloc(1, sizeof(*pair));
-	pair->now = 1000 * SEC;
-	for (int i = 0; i < 2; i++)
-		pair_config(&cfg[i], i);
-	return pair ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	free(pair);
-	return 0;
-}
-
-static enum election_role role(int i)
-{
-	return pair->n[i].e.role;
-}
-
-static void boot_both(void)
-{
-	for (int i = 0; i < 2; i++)
-		pair_boot(pair, i, &cfg[i], true);
-	pair_run(pair, 2 * SEC);
-	pair_reset_stats(pair);
-}
-
-static usec_t until_held(int i, usec_t limit)
-{
-	usec_t start = pair->now;
-
-	while (!pair->n[i].held && pair->now - start < limit)
-		pair_run(pair, 100);
-	return pair->now - start;
-}
-
-static void command(int i, enum election_event_kind kind)
-{
-	pair->n[i].answer = 1;
-	pair_event(pair, i, &(struct election_event){.kind = kind});
-}
+#include "tests/unit/pair_bed.h"
 
 static void both_start_together(void **state)
 {
@@ -227,53 +176,6 @@ static void grant_into_the_void_is_void(void **state)
 	assert_int_equal(pair->none_held, 0);
 }
 
-static void frozen_active_never_shares_the_address(void **state)
-{
-	(void)state;
-	boot_both();
-	pair->n[0].frozen = true;
-	assert_in_range(until_held(1, SEC), 50 * MS, 63 * MS);
-	pair_run(pair, 3 * SEC);
-	pair_reset_stats(pair);
-	pair->n[0].frozen = false;
-	pair_run(pair, SEC);
-	assert_int_equal(role(0), ELECTION_STANDBY);
-	assert_int_equal(role(1), ELECTION_ACTIVE);
-	assert_int_equal(pair->both_held, 0);
-	assert_int_equal(pair->none_held, 0);
-	assert_int_equal(pair->n[0].e.term, pair->n[1].e.term);
-}
-
-/* For each length around the lease and the peer's decision. */
-static void any_freeze_heals(void **state)
-{
-	for (usec_t f = 5 * MS; f < 120 * MS; f += 1700) {
-		teardown(state);
-		setup(state);
-		boot_both();
-		pair->n[0].frozen = true;
-		pair_run(pair, f);
-		pair->n[0].frozen = false;
-		pair_run(pair, SEC);
-		assert_int_equal(pair->both_held, 0);
-		assert_int_equal((role(0) == ELECTION_ACTIVE) + (role(1) == ELECTION_ACTIVE), 1);
-		assert_true(pair->n[0].held != pair->n[1].held);
-	}
-}
-
-static void frozen_standby_does_not_claim(void **state)
-{
-	(void)state;
-	boot_both();
-	pair->n[1].frozen = true;
-	pair_run(pair, 10 * SEC);
-	pair->n[1].frozen = false;
-	pair_run(pair, SEC);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	assert_int_equal(role(1), ELECTION_STANDBY);
-	assert_int_equal(pair->both_held, 0);
-}
-
 static void orderly_stop_hands_over(void **state)
 {
 	(void)state;
@@ -373,101 +275,6 @@ static void lan_partition_moves_nothing(void **state)
 	pair_run(pair, 20 * SEC);
 	assert_int_equal(role(0), ELECTION_ACTIVE);
 	assert_int_equal(role(1), ELECTION_STANDBY);
-}
-
-static void restart_resumes_a_held_lease(void **state)
-{
-	(void)state;
-	boot_both();
-	pair->n[0].running = false;
-	pair_run(pair, 25 * MS);
-	assert_true(pair->n[0].held);
-	cfg[0].session = 2000;
-	pair_boot(pair, 0, &cfg[0], true);
-	pair_run(pair, SEC);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	assert_int_equal(role(1), ELECTION_STANDBY);
-	assert_int_equal(pair->n[0].e.term, 1);
-	assert_int_equal(pair->none_held, 0);
-	assert_int_equal(election_transition_get(&pair->n[1].e, 0)->to, ELECTION_STANDBY);
-}
-
-static void netcfgd_restart_is_resumed(void **state)
-{
-	(void)state;
-	boot_both();
-	pair_simple(pair, 0, ELECTION_EV_LEASE_CHANNEL, false);
-	pair->n[0].lease_term = pair->n[0].newest_term = 0; /* adopted */
-	pair->n[0].lease_end = pair->now + SEC;
-	pair_run(pair, 100 * MS);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	pair_simple(pair, 0, ELECTION_EV_LEASE_CHANNEL, true);
-	pair_run(pair, 3 * SEC);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	assert_true(pair->n[0].held);
-	assert_int_equal(pair->none_held, 0);
-}
-
-static void all_daemons_restart_adopts(void **state)
-{
-	(void)state;
-	boot_both();
-	pair->n[0].running = false;
-	pair->n[0].lease_term = pair->n[0].newest_term = 0;
-	pair->n[0].lease_end = pair->now + SEC;
-	pair_run(pair, 20 * MS);
-	cfg[0].session = 2000;
-	pair_boot(pair, 0, &cfg[0], true);
-	pair_run(pair, 2 * SEC);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	assert_int_equal(role(1), ELECTION_STANDBY);
-	assert_int_equal(pair->none_held, 0);
-}
-
-static void netcfgd_away_for_long_yields(void **state)
-{
-	(void)state;
-	boot_both();
-	pair_simple(pair, 0, ELECTION_EV_LEASE_CHANNEL, false);
-	pair_run(pair, 1900 * MS);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	pair_run(pair, 300 * MS);
-	assert_int_equal(role(1), ELECTION_ACTIVE);
-}
-
-static void lapsed_lease_is_taken_again(void **state)
-{
-	(void)state;
-	boot_both();
-	pair->n[0].held = false;
-	unsigned before = pair->n[0].announced;
-
-	pair_run(pair, 20 * MS);
-	assert_true(pair->n[0].held);
-	assert_int_equal(role(0), ELECTION_ACTIVE);
-	assert_true(pair->n[0].announced > before);
-}
-
-static void refused_lease_goes_to_the_peer(void **state)
-{
-	(void)state;
-	boot_both();
-	pair->n[0].held = false;
-	pair->n[0].lease_refuses = true;
-	pair_run(pair, SEC);
-	assert_int_equal(role(1), ELECTION_ACTIVE);
-	assert_int_equal(role(0), ELECTION_STANDBY);
-}
-
-static void ill_daemon_yields(void **state)
-{
-	(void)state;
-	boot_both();
-	pair_event(pair, 0,
-		&(struct election_event){.kind = ELECTION_EV_DAEMON,
-			.daemon = {.daemon = ELECTION_DAEMON_NETCFGD, .healthy = false}});
-	pair_run(pair, 50 * MS);
-	assert_int_equal(role(1), ELECTION_ACTIVE);
 }
 
 /* --- heartbeats off, and routers known by adverts only -------------------------------------------
@@ -675,8 +482,6 @@ static void random_faults_converge(void **state)
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -691,22 +496,12 @@ int main(void)
 		T(switchover_without_a_gap),
 		T(switchover_is_refused_when_not_ready),
 		T(grant_into_the_void_is_void),
-		T(frozen_active_never_shares_the_address),
-		T(any_freeze_heals),
-		T(frozen_standby_does_not_claim),
 		T(orderly_stop_hands_over),
 		T(standby_stop_is_silent),
 		T(failback_waits_for_sync_and_delay),
 		T(switchover_sticks),
 		T(partition_heals_to_one),
 		T(lan_partition_moves_nothing),
-		T(restart_resumes_a_held_lease),
-		T(netcfgd_restart_is_resumed),
-		T(all_daemons_restart_adopts),
-		T(netcfgd_away_for_long_yields),
-		T(lapsed_lease_is_taken_again),
-		T(refused_lease_goes_to_the_peer),
-		T(ill_daemon_yields),
 		T(heartbeats_off_takes_three_adverts),
 		T(plain_pair_by_priority),
 		T(plain_resignation_is_quick),
