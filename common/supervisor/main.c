@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/supervisor/netns.h"
 #include "common/supervisor/notify.h"
 #include "common/supervisor/rundir.h"
 #include "common/supervisor/supervisor.h"
@@ -163,7 +164,7 @@ static void clean_up(int lock, int listen_fd)
 
 static int run(char *err, size_t err_size)
 {
-	int lock, listen_fd = -1, r;
+	int lock, claim, listen_fd = -1, r;
 
 	r = config_load(sup.config_file, sup.statedir, &sup.current, err, err_size);
 	if (r < 0)
@@ -175,7 +176,9 @@ static int run(char *err, size_t err_size)
 	r = rundir_open(sup.rundir, &lock, err, err_size);
 	if (r < 0)
 		return r;
-	r = open_children(err, err_size);
+	r = netns_claim(&claim, err, err_size);
+	if (r == 0)
+		r = open_children(err, err_size);
 	if (r == 0)
 		r = rundir_listen(sup.rundir, "supervisor", &listen_fd, err, err_size);
 	if (r == 0) {

@@ -1,7 +1,7 @@
 # supervisor: starts, watches, configures and stops the daemons.
 PROGRAMS += supervisor
 supervisor_SRCS := $(addprefix common/supervisor/,main.c supervisor.c rollout.c policy.c reload.c spawn.c rundir.c \
-	notify.c ipc.c)
+	netns.c notify.c ipc.c)
 
 UNIT_TESTS += test_policy
 test_policy_SRCS := common/supervisor/policy.c common/supervisor/reload.c

@@ -92,6 +92,18 @@ def test_second_supervisor_is_refused():
         assert {d: c["pid"] for d, c in all_ready(gw).items()} == pids
 
 
+def test_second_supervisor_with_its_own_rundir_is_refused():
+    """Two in one network namespace would undo each other's addresses."""
+    with node() as gw:
+        pids = {d: c["pid"] for d, c in children(gw).items()}
+        first, rundir = gw.supervisor, gw.rundir
+        gw.rundir = rundir + "-second"
+        gw.start()
+        second, gw.supervisor, gw.rundir = gw.supervisor, first, rundir
+        assert second.wait(timeout=10) == 1
+        assert {d: c["pid"] for d, c in all_ready(gw).items()} == pids
+
+
 def test_supervisor_is_killed_and_started_again_at_once():
     """The new one waits for the old daemons; there are never two sets."""
     with node() as gw:
