@@ -226,18 +226,28 @@ static const struct conn_ops conn_ops = {
 	.dead = on_dead,
 };
 
+/* Whoever holds connections without a hello must not keep the peer out: the oldest one goes. */
+static size_t candidate_slot(struct link *l)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < LINK_MAX_CANDIDATES; i++) {
+		if (l->candidates[i] == NULL)
+			return i;
+		if (conn_born(l->candidates[i]) < conn_born(l->candidates[oldest]))
+			oldest = i;
+	}
+	l->tls.handshake_failures++;
+	count(l, LINK_HANDSHAKE_FAILED, "HA link: too many connections without a hello");
+	forget(l, l->candidates[oldest]);
+	return oldest;
+}
+
 static void add_candidate(struct link *l, int fd, bool client)
 {
-	size_t slot = 0, free_slot = LINK_MAX_CANDIDATES;
+	size_t slot = candidate_slot(l);
 
-	for (slot = 0; slot < LINK_MAX_CANDIDATES; slot++)
-		if (l->candidates[slot] == NULL)
-			free_slot = slot;
-	if (free_slot == LINK_MAX_CANDIDATES) {
-		close(fd);
-		return;
-	}
-	if (conn_new(l->loop, fd, client, &l->tls, &conn_ops, l, &l->candidates[free_slot]) < 0)
+	if (conn_new(l->loop, fd, client, &l->tls, &conn_ops, l, &l->candidates[slot]) < 0)
 		schedule_retry(l);
 }
 
