@@ -4,13 +4,15 @@ counted; who has not the right identity is refused."""
 
 import contextlib
 import grp
+import os
 import random
 import socket
 import struct
 import subprocess
+import threading
 
 from gwconfig import HA_OWN, LAN_OWN, SYNC_PORT, WAN_OWN
-from lab import DAEMONS, wait
+from lab import DAEMONS, Lab, stays, wait
 from traffic import assert_lossless
 
 SOCKETS = (*DAEMONS, "supervisor")
@@ -317,6 +319,114 @@ def test_sync_port_takes_garbage_on_the_ha_link(pair):
                     s.sendall(dice.randbytes(length))
                     s.shutdown(socket.SHUT_WR)
                     s.recv(100)
+
+
+@contextlib.contextmanager
+def stranger_on_ha(pair, address="169.254.77.9"):
+    """A host with an address of its own on the HA link, and gateways that can answer it."""
+    ns, sw = pair.namespace("evil"), pair.sw
+    sw.run("ip", "link", "add", "evil-port", "type", "veth", "peer", "name", "eth0", "netns", ns.name)
+    try:
+        sw.run("ip", "link", "set", "evil-port", "master", "br-ha", "up")
+        ns.run("ip", "link", "set", "eth0", "up")
+        ns.run("ip", "addr", "add", f"{address}/24", "dev", "eth0")
+        for gw in pair.gateways:
+            gw.ns.run("ip", "route", "add", f"{address}/32", "dev", "ge4")
+        yield ns
+    finally:
+        for gw in pair.gateways:
+            gw.ns.run("ip", "route", "delete", f"{address}/32", "dev", "ge4", check=False)
+        sw.run("ip", "link", "delete", "evil-port", check=False)
+        sw.forget("evil-port")
+        pair.remove(ns)
+
+
+def test_sync_port_is_closed_to_a_stranger_on_the_ha_link(pair):
+    """Another address there: nothing answers, or the connection is closed without a word of TLS."""
+    hello = bytes.fromhex("16030100310100002d0303") + bytes(32) + bytes.fromhex("000002c02b010000020000")
+    with Unharmed(pair), stranger_on_ha(pair) as evil:
+        for gw in pair.gateways:
+            with evil.entered():
+                s = socket.socket()
+            with s:
+                s.settimeout(1)
+                answer = b""
+                with contextlib.suppress(OSError):
+                    s.connect((HA_OWN[gw.number], SYNC_PORT))
+                    s.sendall(hello)
+                    answer = s.recv(100)
+                assert not answer, f"{gw} speaks TLS with a stranger"
+
+
+class SlowLoris:
+    """Keeps many connections open to a sync port from the peer's own address, a byte at a time."""
+
+    def __init__(self, ns, address, count=16):
+        self._ns, self._address, self._count = ns, address, count
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _open(self):
+        with self._ns.entered():
+            s = socket.socket()
+        s.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            s.connect((self._address, SYNC_PORT))
+        return s
+
+    def _run(self):
+        opened = []
+        while not self._stop.wait(0.01):
+            if len(opened) < self._count:
+                opened.append(self._open())
+            for s in list(opened):
+                try:
+                    s.send(b"\x16")
+                except OSError:
+                    s.close()
+                    opened.remove(s)
+        for s in opened:
+            s.close()
+
+    def close(self):
+        self._stop.set()
+        self._thread.join()
+
+
+def test_slow_connections_keep_nobody_out(pair):
+    """Half-done handshakes disturb no link that is up, and a peer that comes anew gets through."""
+    listener = pair.gw2  # the higher address listens
+    with Unharmed(pair):
+        loris = SlowLoris(pair.gw1.ns, HA_OWN[2])
+        try:
+            stays(lambda: listener.detail("syncd")["sync"]["connected"], 3, "the link stays up")
+        finally:
+            loris.close()
+    loris = SlowLoris(pair.gw1.ns, HA_OWN[2])
+    try:
+        pair.gw1.kill("syncd")
+        pair.wait_ready(15)
+    finally:
+        loris.close()
+    assert listener.counters("syncd")["link_handshake_failed"] > 0
+
+
+def test_the_right_address_with_a_wrong_key_is_refused():
+    """Valid TLS, another key: no session leaves, and both the count and the status say so."""
+    with Lab() as lab:
+        for gw in lab.gateways:
+            gw.configure()
+        for name in os.listdir(lab.gw2.statedir):
+            os.unlink(f"{lab.gw2.statedir}/{name}")
+        new_key = lab.gw2.fingerprint()
+        for gw in lab.gateways:
+            gw.start()
+        wait(lambda: lab.gw1.counters("syncd")["link_wrong_fingerprint"] > 2, 15, "refused and counted",
+             lambda: lab.gw1.counters("syncd"))
+        detail = lab.gw1.detail("syncd")
+        assert detail["peer_fingerprint_seen"] == new_key, detail
+        assert not detail["sync"]["connected"] and not lab.gw2.detail("syncd")["sync"]["connected"]
 
 
 def test_sync_port_is_closed_to_lan_and_wan(pair):
