@@ -181,8 +181,8 @@ static void handshake(struct conn *c)
 		return;
 	if (r != 0) {
 		c->tls->handshake_failures++;
-		c->end = r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED	     ? CONN_END_FINGERPRINT
-			 : r == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE	     ? CONN_END_ALERT
+		c->end = r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED            ? CONN_END_FINGERPRINT
+			 : r == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE          ? CONN_END_ALERT
 			 : r == MBEDTLS_ERR_SSL_INTERNAL_ERROR && c->err < 0 ? CONN_END_SOCKET
 									     : CONN_END_OTHER;
 		conn_fail(c, r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED

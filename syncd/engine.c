@@ -30,6 +30,7 @@ struct engine {
 	struct link *link; /* NULL: not configured */
 	struct timer deadline;
 	const struct frame *frame; /* the batch that is being decided about */
+	bool missing;              /* the core is to hear that a batch did not fit */
 	void (*closed)(void *owner);
 
 	struct filter filter;
@@ -65,8 +66,11 @@ static void apply_batch(struct engine *e)
 {
 	enum ctnl_mode mode = e->replica.role == REPLICA_ACTIVE ? CTNL_HANDOVER : CTNL_REPLICA;
 
+	uint64_t no_room = sink_get_stats(e->sink)->no_room;
+
 	if (e->frame != NULL && sink_apply(e->sink, e->frame, mode) < 0)
 		link_reset(e->link, "a batch that cannot be read");
+	e->missing |= sink_get_stats(e->sink)->no_room > no_room;
 }
 
 static void act(struct engine *e, const struct replica_action *a)
@@ -144,6 +148,11 @@ static void step(struct engine *e, struct replica_event ev)
 	replica_step(&e->replica, &ev, clock_now_us(), &todo);
 	for (size_t i = 0; i < todo.n; i++)
 		act(e, &todo.v[i]);
+	if (e->missing) {
+		e->missing = false;
+		step(e, (struct replica_event){.type = REPLICA_EV_MISSING});
+		return;
+	}
 	timer_set(&e->deadline, replica_deadline(&e->replica));
 }
 

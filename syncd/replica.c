@@ -327,6 +327,15 @@ static void on_unswept(struct step *s)
 	act(s, REPLICA_DO_SEND_SYNC_REQUEST);
 }
 
+/* Asked for again after REPLICA_STALL, in case there is room then. */
+static void on_missing(struct step *s)
+{
+	if (s->r->role != REPLICA_STANDBY)
+		return;
+	stop_receiving(s);
+	s->r->progress_at = s->now;
+}
+
 /* --- roles and the link ------------------------------------------------------------------------
  */
 
@@ -517,6 +526,7 @@ static void (*const handlers[])(struct step *) = {
 	[REPLICA_EV_SWEPT] = on_swept,
 	[REPLICA_EV_UNSWEPT] = on_unswept,
 	[REPLICA_EV_OVERRUN] = on_overrun,
+	[REPLICA_EV_MISSING] = on_missing,
 	[REPLICA_EV_SUSPECT] = on_suspect,
 	[REPLICA_EV_TICK] = on_tick,
 };

@@ -30,7 +30,7 @@
 /* A demoted Active still hears what its kernel did with the last packets that came to it. */
 #define REPLICA_DRAIN_GRACE   (20 * USEC_PER_MS)
 #define REPLICA_DRAIN_MAX     (1 * USEC_PER_SEC)   /* the outgoing Active empties its dirty set */
-#define REPLICA_STALL	      (5 * USEC_PER_SEC)   /* a sync without progress is asked for again */
+#define REPLICA_STALL         (5 * USEC_PER_SEC)   /* a sync without progress is asked for again */
 #define REPLICA_REPAIR_GAP    (1 * USEC_PER_SEC)   /* between two full compares for overruns */
 #define REPLICA_COMPARE_EVERY (600 * USEC_PER_SEC) /* a full compare without any cause */
 
@@ -59,7 +59,7 @@ enum replica_event_type {
 	REPLICA_EV_BATCH,      /* term, seq */
 	REPLICA_EV_SYNC_END,   /* term, id */
 	REPLICA_EV_TERM_END,   /* term */
-	REPLICA_EV_ACK,	       /* seq */
+	REPLICA_EV_ACK,        /* seq */
 	REPLICA_EV_SYNC_DONE,  /* id */
 	REPLICA_EV_SYNC_REQUEST,
 	/* own shell: work that an action started is finished */
@@ -70,6 +70,7 @@ enum replica_event_type {
 	REPLICA_EV_UNSWEPT,   /* id: it must be done once more; the marks are forgotten */
 	/* own shell: trouble */
 	REPLICA_EV_OVERRUN, /* kernel events were lost, the dirty set is full, or a dump failed */
+	REPLICA_EV_MISSING, /* Standby: the kernel has no room for what the Active sent */
 	REPLICA_EV_SUSPECT, /* sessions vanished without an event: have the tables compared */
 	REPLICA_EV_TICK,    /* at replica_deadline() or any time */
 };
@@ -85,7 +86,7 @@ struct replica_event {
 enum replica_refusal {
 	REPLICA_REFUSED_OLD_TERM,
 	REPLICA_REFUSED_NO_ROLE,    /* not told our role yet */
-	REPLICA_REFUSED_ACTIVE,	    /* we are Active ourselves, of an older term even: a split */
+	REPLICA_REFUSED_ACTIVE,     /* we are Active ourselves, of an older term even: a split */
 	REPLICA_REFUSED_NOT_ACTIVE, /* sync frames from a peer that did not say it is Active */
 	REPLICA_REFUSED_SEQUENCE,   /* batch numbers do not go up */
 	REPLICA_REFUSALS,
@@ -93,13 +94,13 @@ enum replica_refusal {
 
 enum replica_action_type {
 	/* frames to the peer */
-	REPLICA_DO_SEND_STATE,	    /* role, term, handover */
+	REPLICA_DO_SEND_STATE,      /* role, term, handover */
 	REPLICA_DO_SEND_SYNC_BEGIN, /* term, id, sync */
 	REPLICA_DO_SEND_SYNC_END,   /* term, id */
 	REPLICA_DO_SEND_SYNC_DONE,  /* id */
 	REPLICA_DO_SEND_SYNC_REQUEST,
 	REPLICA_DO_SEND_TERM_END, /* term */
-	REPLICA_DO_SEND_ACK,	  /* seq */
+	REPLICA_DO_SEND_ACK,      /* seq */
 	/* Standby: the kernel */
 	REPLICA_DO_APPLY,     /* the batch of this very event, before the next action */
 	REPLICA_DO_REFUSE,    /* drop the frame of this event; counted in refused[] already */
@@ -149,16 +150,16 @@ struct replica {
 	/* Active */
 	bool start_pending; /* promoted just now: the answer goes first, sending starts at the TICK
 			     */
-	bool sending;	    /* events on, batches of send_term go out */
+	bool sending;       /* events on, batches of send_term go out */
 	uint64_t send_term;
-	bool draining;	 /* demoted, but the old term's rest still goes out */
+	bool draining;   /* demoted, but the old term's rest still goes out */
 	usec_t drain_at; /* USEC_NEVER: DRAIN was ordered */
 	usec_t drain_until;
 	enum replica_sync send_sync; /* of the newest SYNC_BEGIN */
-	bool dumping;		     /* DUMP was ordered, DUMP_SENT has not come */
-	bool dump_sent;		     /* SYNC_END is out */
-	bool lost;		     /* events were lost since the newest SYNC_BEGIN */
-	usec_t dump_due;	     /* USEC_NEVER: no dump waits to be started */
+	bool dumping;                /* DUMP was ordered, DUMP_SENT has not come */
+	bool dump_sent;              /* SYNC_END is out */
+	bool lost;                   /* events were lost since the newest SYNC_BEGIN */
+	usec_t dump_due;             /* USEC_NEVER: no dump waits to be started */
 	usec_t dump_begun;
 	usec_t compare_at;
 	bool peer_in_sync; /* SYNC_DONE came for send_id, or before a COMPARE */
@@ -170,7 +171,7 @@ struct replica {
 
 	uint64_t sync_id; /* of the newest sync, sent or received */
 	uint64_t rx_seq;  /* newest batch on this connection */
-	usec_t since;	  /* the shown state (connected, in_sync) */
+	usec_t since;     /* the shown state (connected, in_sync) */
 	bool shown_connected, shown_in_sync;
 	uint64_t full_syncs, compares, overruns, refused[REPLICA_REFUSALS];
 };

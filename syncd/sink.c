@@ -44,6 +44,8 @@ static void note_failures(struct sink *s, const struct ctnl_result *res)
 
 	s->stats.applied += res->applied;
 	s->stats.failed += res->failed;
+	if (res->failed > 0 && (res->last_errno == -ENOMEM || res->last_errno == -ENOBUFS))
+		s->stats.no_room++;
 	if (res->failed == 0 || !log_limit_pass(&s->limit, clock_now_us()))
 		return;
 	snprintf(text, sizeof(text), "kernel refused %llu sessions: %s%s",

@@ -25,6 +25,7 @@ struct sink_ops {
 
 struct sink_stats {
 	uint64_t received, applied, failed, swept, repaired;
+	uint64_t no_room; /* batches of which the kernel had no room for a part */
 	uint64_t refused_malformed[RECORD_REASONS];
 	uint64_t refused_class[8]; /* by enum flow_class */
 };

@@ -254,6 +254,29 @@ static void stalled_sync_is_asked_for(void **state)
 	assert_false(replica_in_sync(&s));
 }
 
+/* A full table: not in sync, and asked for again later, not at once. */
+static void no_room_is_not_in_sync(void **state)
+{
+	struct replica s = standby_in_sync(3);
+	struct replica_actions out = STEP(&s, 5, REPLICA_EV_MISSING);
+
+	(void)state;
+	assert_false(replica_in_sync(&s));
+	assert_non_null(find(&out, REPLICA_DO_NOTIFY));
+	assert_null(find(&out, REPLICA_DO_SEND_SYNC_REQUEST));
+	assert_int_equal(replica_deadline(&s), 5 + REPLICA_STALL);
+	out = STEP(&s, 5 + REPLICA_STALL, REPLICA_EV_TICK);
+	assert_non_null(find(&out, REPLICA_DO_SEND_SYNC_REQUEST));
+	/* In the middle of a sync: its end proves nothing. */
+	STEP(&s, 6 + REPLICA_STALL, REPLICA_EV_SYNC_BEGIN, .term = 3, .id = 9,
+		.sync = REPLICA_SYNC_FULL);
+	out = STEP(&s, 6 + REPLICA_STALL, REPLICA_EV_MISSING);
+	assert_non_null(find(&out, REPLICA_DO_MARK_DROP));
+	out = STEP(&s, 6 + REPLICA_STALL, REPLICA_EV_SYNC_END, .term = 3, .id = 9);
+	assert_null(find(&out, REPLICA_DO_SWEEP));
+	assert_false(replica_in_sync(&s));
+}
+
 static void link_down(void **state)
 {
 	struct replica s = standby_in_sync(3), a = active_in_sync(3);
@@ -292,6 +315,7 @@ int main(void)
 		cmocka_unit_test(overrun),
 		cmocka_unit_test(compare_keeps_in_sync),
 		cmocka_unit_test(stalled_sync_is_asked_for),
+		cmocka_unit_test(no_room_is_not_in_sync),
 		cmocka_unit_test(link_down),
 		cmocka_unit_test(batch_numbers_go_up),
 	};
