@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/config.h"
 #include "common/ctl/ctl.h"
 #include "common/node_key.h"
 
 #define RELOAD_TIMEOUT     (12 * USEC_PER_SEC)
+#define RELOAD_SETTLE_US   300000
 #define RESTART_TIMEOUT    (15 * USEC_PER_SEC)
 #define SWITCHOVER_TIMEOUT (30 * USEC_PER_SEC)
 #define CONFIG_TIMEOUT     (3 * USEC_PER_SEC)
@@ -64,6 +66,7 @@ int ctl_key(const struct ctl *ctl, int argc, char **argv)
 		r = make_key(statedir, path);
 		if (r != CTL_OK)
 			return r;
+		fprintf(stderr, "gatepair: made a new key, %s\n", path);
 		r = node_key_read(path, &key, err, sizeof(err));
 	}
 	if (r < 0)
@@ -116,13 +119,21 @@ int ctl_reload(const struct ctl *ctl, int argc, char **argv)
 {
 	Gp__Envelope e = GP__ENVELOPE__INIT;
 	Gp__ReloadRequest request = GP__RELOAD_REQUEST__INIT;
+	usec_t before = clock_now_us();
+	int r;
 
 	(void)argc;
 	(void)argv;
 	e.body_case = GP__ENVELOPE__BODY_RELOAD_REQUEST;
 	e.reload_request = &request;
-	return command(ctl, "supervisor", &e, RELOAD_TIMEOUT,
+	r = command(ctl, "supervisor", &e, RELOAD_TIMEOUT,
 		"reloaded: every daemon runs on the new configuration");
+	if (r != CTL_OK)
+		return r;
+	/* The configuration is right; whether the kernel could do it all shows a moment later. */
+	usleep(RELOAD_SETTLE_US);
+	ctl_warn_errors(ctl, (uint64_t)((clock_now_us() - before) / USEC_PER_MS));
+	return CTL_OK;
 }
 
 int ctl_switchover(const struct ctl *ctl, int argc, char **argv)

@@ -41,6 +41,9 @@ int ctl_reload(const struct ctl *ctl, int argc, char **argv);
 int ctl_switchover(const struct ctl *ctl, int argc, char **argv);
 int ctl_restart(const struct ctl *ctl, int argc, char **argv);
 
+/* What a daemon said went wrong in the last `ms`, on stderr. */
+void ctl_warn_errors(const struct ctl *ctl, uint64_t ms);
+
 /* "gatepair: …" on stderr; returns `code`. */
 int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

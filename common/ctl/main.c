@@ -32,7 +32,8 @@ static void print_usage(FILE *f)
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		char left[48];
 
-		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
+		snprintf(left, sizeof(left), "%s%s%s", commands[i].name,
+			commands[i].args[0] ? " " : "", commands[i].args);
 		fprintf(f, "  %-29s %s\n", left, commands[i].help);
 	}
 	fputs("\nSee gatepair(8).\n", f);
@@ -60,7 +61,7 @@ static int parse_options(struct ctl *ctl, int argc, char **argv)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'r':
 			ctl->rundir = optarg;
@@ -92,6 +93,10 @@ static int run_command(const struct ctl *ctl, int argc, char **argv)
 {
 	const struct ctl_command *c = argc > 0 ? find_command(argv[0]) : NULL;
 
+	if (argc == 1 && strcmp(argv[0], "help") == 0) {
+		print_usage(stdout);
+		return CTL_OK;
+	}
 	if (!c) {
 		if (argc > 0)
 			ctl_fail(CTL_USAGE, "there is no command \"%s\"", argv[0]);
@@ -101,14 +106,21 @@ static int run_command(const struct ctl *ctl, int argc, char **argv)
 	argc--;
 	argv++;
 	if (argc < c->min_args || argc > c->max_args || (ctl->flags & ~c->flags))
-		return ctl_fail(CTL_USAGE, "usage: gatepair %s %s", c->name, c->args);
+		return ctl_fail(CTL_USAGE, "usage: gatepair %s%s%s", c->name, c->args[0] ? " " : "",
+			c->args);
 	return c->run(ctl, argc, argv);
 }
 
 int main(int argc, char **argv)
 {
 	struct ctl ctl = {.rundir = CTL_DEFAULT_RUNDIR};
-	int r = parse_options(&ctl, argc, argv);
+	static char name[] = "gatepair";
+	int r;
+
+	/* getopt names its messages after it. */
+	if (argc > 0)
+		argv[0] = name;
+	r = parse_options(&ctl, argc, argv);
 
 	if (r >= 0)
 		return r;

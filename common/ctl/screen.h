@@ -12,6 +12,7 @@
 #include "common/clock.h"
 
 #define SCREEN_WIDTH  80
+#define SCREEN_HEIGHT 24
 #define SCREEN_INDENT 10 /* where the text begins */
 
 /* At most max_lines lines; what does not fit ends in "…". Foreign text may be in it. Returns how

@@ -16,6 +16,8 @@
 #define STATUS_TIMEOUT   (1500 * USEC_PER_MS)
 #define SESSIONS_TIMEOUT (10 * USEC_PER_SEC)
 
+#define SESSION_COLUMNS "%-5s %-11s %-21s %-21s %11s %4s"
+
 enum { SUPERVISOR, VRRPD, SYNCD, NETCFGD, N_DAEMONS };
 static const char *const names[N_DAEMONS] = {"supervisor", "vrrpd", "syncd", "netcfgd"};
 
@@ -44,6 +46,25 @@ static int print_json(json_t *j)
 		return CTL_OK;
 	return ctl_fail(
 		CTL_FAILED, "the answer cannot be printed: out of memory, or the output is closed");
+}
+
+void ctl_warn_errors(const struct ctl *ctl, uint64_t ms)
+{
+	for (int d = VRRPD; d < N_DAEMONS; d++) {
+		struct answer a = {0};
+
+		if (ask_status(ctl, names[d], &a) != CTL_OK)
+			continue;
+		for (size_t i = 0; i < a.envelope->status->n_errors; i++) {
+			Gp__LastError *e = a.envelope->status->errors[i];
+
+			if (e->ago_ms > ms)
+				continue;
+			config_clean_text(e->text);
+			fprintf(stderr, "gatepair: warning: %s: %s\n", names[d], e->text);
+		}
+		gp__envelope__free_unpacked(a.envelope, NULL);
+	}
 }
 
 /* The detail's member must be the one of this daemon: what follows reads it. */
@@ -131,6 +152,34 @@ static int status_all(const struct ctl *ctl)
 	return r;
 }
 
+/* Counters at the end, and only those that count something: JSON has them all. */
+static void print_one(Gp__Status *st)
+{
+	size_t n = st->n_counters, zero = 0;
+
+	st->n_counters = 0;
+	print_text(stdout, &st->base, 0);
+	st->n_counters = n;
+	for (size_t i = 0; i < n; i++)
+		zero += st->counters[i]->value == 0;
+	if (n)
+		printf("counters (%zu more are 0):\n", zero);
+	for (size_t i = 0; i < n; i++) {
+		config_clean_text(st->counters[i]->name);
+		if (st->counters[i]->value)
+			printf("  %-26s  %" PRIu64 "\n", st->counters[i]->name,
+				st->counters[i]->value);
+	}
+}
+
+static bool is_daemon(const char *name)
+{
+	for (int i = 0; i < N_DAEMONS; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 int ctl_status(const struct ctl *ctl, int argc, char **argv)
 {
 	struct answer a = {0};
@@ -138,32 +187,56 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv)
 
 	if (argc == 0)
 		return status_all(ctl);
-	if (strchr(argv[0], '/'))
-		return ctl_fail(CTL_USAGE, "status: \"%s\" is not a daemon's name", argv[0]);
+	if (!is_daemon(argv[0]))
+		return ctl_fail(CTL_USAGE,
+			"there is no daemon \"%s\"; choose one of vrrpd, syncd, netcfgd, "
+			"supervisor",
+			argv[0]);
 	r = ask_status(ctl, argv[0], &a);
 	if (r != CTL_OK)
 		return ctl_fail(r, "%s", a.why);
 	if (ctl->flags & CTL_JSON)
 		r = print_json(print_to_json(&a.envelope->status->base));
 	else
-		print_text(stdout, &a.envelope->status->base, 0);
+		print_one(a.envelope->status);
 	gp__envelope__free_unpacked(a.envelope, NULL);
 	return r;
 }
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
+/* Of ICMP it is the identifier, not a port. */
+static const char *endpoint(const Gp__Session *s, char *text)
+{
+	char *colon = strrchr(text, ':');
+
+	if (strncmp(s->protocol, "icmp", 4) == 0 && colon)
+		*colon = '\0';
+	return text;
+}
+
+/* Where the reply goes instead of the source, and comes from instead of the destination. */
+static void print_nat(const Gp__Session *s)
+{
+	if (strcmp(s->source, s->reply_destination) != 0)
+		printf("  as %s", s->reply_destination);
+	if (strcmp(s->destination, s->reply_source) != 0)
+		printf("  to %s", s->reply_source);
+}
+
 static void session_text(const Gp__Session *s)
 {
 	char timeout[SCREEN_DURATION_MAX];
 
-	printf("%-5s %-12s %s → %s", s->protocol, s->state, s->source, s->destination);
-	/* Without NAT the reply direction is the mirror image, which says nothing. */
-	if (strcmp(s->source, s->reply_destination) != 0 ||
-		strcmp(s->destination, s->reply_source) != 0)
-		printf("  (reply %s → %s)", s->reply_source, s->reply_destination);
-	printf("  %s%s\n", screen_duration((uint64_t)s->timeout_s * 1000000, timeout),
-		s->replicated ? "" : "  not replicated");
+	endpoint(s, s->source);
+	endpoint(s, s->destination);
+	endpoint(s, s->reply_source);
+	endpoint(s, s->reply_destination);
+	printf(SESSION_COLUMNS, s->protocol, s->state[0] ? s->state : "-", s->source,
+		s->destination, screen_duration((uint64_t)s->timeout_s * 1000000, timeout),
+		s->replicated ? "yes" : "no");
+	print_nat(s);
+	putchar('\n');
 }
 
 static int session_json(const Gp__Session *s, bool first)
@@ -193,6 +266,9 @@ static int sessions_page(const struct ctl *ctl, uint64_t *cursor, uint64_t *coun
 	/* The bracket now: there is no half JSON when nobody answers. */
 	if ((ctl->flags & CTL_JSON) && *cursor == 0)
 		fputs("[", stdout);
+	if (!(ctl->flags & CTL_JSON) && *cursor == 0 && answer->sessions->n_sessions)
+		printf(SESSION_COLUMNS "  NAT\n", "PROTO", "STATE", "SOURCE", "DESTINATION", "LEFT",
+			"COPY");
 	for (size_t i = 0; i < answer->sessions->n_sessions && r == CTL_OK; i++, ++*count) {
 		if (ctl->flags & CTL_JSON)
 			r = session_json(answer->sessions->sessions[i], *count == 0);
@@ -219,6 +295,6 @@ int ctl_sessions(const struct ctl *ctl, int argc, char **argv)
 	if (ctl->flags & CTL_JSON)
 		fputs(count ? "\n]\n" : "]\n", stdout);
 	else
-		printf("%" PRIu64 " sessions\n", count);
+		printf("%" PRIu64 " session%s\n", count, count == 1 ? "" : "s");
 	return r;
 }

@@ -225,7 +225,9 @@ static void reap(struct child *ch, usec_t now)
 
 	if (pid == 0 || waitpid(pid, &status, WNOHANG) != pid)
 		return;
-	if (WIFSIGNALED(status))
+	if (ch->policy.deliberate)
+		snprintf(ch->last_exit, sizeof(ch->last_exit), "by command");
+	else if (WIFSIGNALED(status))
 		snprintf(ch->last_exit, sizeof(ch->last_exit), "signal %d", WTERMSIG(status));
 	else
 		snprintf(ch->last_exit, sizeof(ch->last_exit), "exit %d", WEXITSTATUS(status));

@@ -101,10 +101,12 @@ static void fill_vrrpd(Gp__VrrpdStatus *v, char **texts, size_t n)
 	static Gp__VrrpdPath path = GP__VRRPD_PATH__INIT;
 	static Gp__VrrpdPath *paths[64];
 	static Gp__VrrpdPeer peer = GP__VRRPD_PEER__INIT;
+	static char advert[] = "advert";
 
 	for (size_t i = 0; i < 64; i++)
 		paths[i] = &path;
-	path.interface = path.kind = word;
+	path.interface = word;
+	path.kind = advert;
 	peer.node = peer.role = word;
 	peer.health = long_text;
 	peer.paths = paths;
@@ -135,6 +137,8 @@ static void test_everything_is_long(void **state)
 	Gp__SupervisorStatus u = GP__SUPERVISOR_STATUS__INIT;
 	Gp__SupervisorChild child = GP__SUPERVISOR_CHILD__INIT;
 	Gp__SupervisorChild *children[40];
+	Gp__LastError error = GP__LAST_ERROR__INIT;
+	Gp__LastError *errors[1] = {&error};
 	char *texts[20];
 	struct overview o = {
 		.node = "gw-01", .vrrpd = &vs, .netcfgd = &ns, .syncd = &ss, .supervisor = &us};
@@ -146,6 +150,10 @@ static void test_everything_is_long(void **state)
 	fill_vrrpd(&v, texts, 20);
 	vs.version = word;
 	vs.vrrpd = &v;
+	error.text = long_text;
+	vs.daemon = ns.daemon = ss.daemon = us.daemon = word;
+	vs.errors = ns.errors = errors;
+	vs.n_errors = ns.n_errors = 1;
 	va.address = va.interface = word;
 	for (size_t i = 0; i < 200; i++)
 		vas[i] = &va;
@@ -172,6 +180,107 @@ static void test_everything_is_long(void **state)
 	free(text);
 }
 
+/* Who is heard on what, in words that hold on either side of a healthy pair. */
+static void test_paths(void **state)
+{
+	static char hb[] = "heartbeat", advert[] = "advert", solicit[] = "solicit", ok[] = "ok";
+	static char ge2[] = "ge2", ge3[] = "ge3", ge4[] = "ge4", standby[] = "Standby";
+	static char absent[] = "absent", node[] = "gw-02";
+	Gp__VrrpdPath p[5];
+	Gp__VrrpdPath *paths[5];
+	Gp__VrrpdPeer peer = GP__VRRPD_PEER__INIT;
+	Gp__VrrpdStatus v = GP__VRRPD_STATUS__INIT;
+	Gp__Status vs = GP__STATUS__INIT;
+	struct overview o = {.node = "gw-01",
+		.vrrpd = &vs,
+		.why_supervisor = "",
+		.why_syncd = "",
+		.why_netcfgd = ""};
+	FILE *f;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		gp__vrrpd_path__init(&p[i]);
+		p[i].interface = i == 0 ? ge4 : i < 3 ? ge2 : ge3;
+		p[i].kind = i == 0 ? hb : i % 2 ? advert : solicit;
+		paths[i] = &p[i];
+	}
+	p[0].alive = p[2].alive = true;
+	p[0].last_heard_us = 3000;
+	p[2].last_heard_us = 400000;
+	peer.node = node;
+	peer.role = standby;
+	peer.health = ok;
+	peer.paths = paths;
+	peer.n_paths = 5;
+	v.peer = &peer;
+	v.role = v.role_reason = standby;
+	v.failover_ready = true;
+	vs.version = word;
+	vs.vrrpd = &v;
+	f = open_memstream(&text, &text_len);
+	overview_print(f, &o);
+	fclose(f);
+	assert_non_null(strstr(text, "heard on ge4 (heartbeat), ge2; not heard yet on ge3\n"));
+	free(text);
+	peer.role = absent;
+	f = open_memstream(&text, &text_len);
+	overview_print(f, &o);
+	fclose(f);
+	assert_non_null(strstr(text, "gw-02, absent, last heard"));
+	assert_non_null(strstr(text,
+		"silent: ge4 (heartbeat) for 3.0 ms, ge2 for 400 ms;"));
+	free(text);
+}
+
+/* What needs somebody's eyes beside what vrrpd says: daemons that crash, errors, lapses. */
+static void test_troubles(void **state)
+{
+	static char syncd[] = "syncd", backoff[] = "backoff", exit_text[] = "signal 11";
+	static char old[] = "something long over", fresh[] = "v7: cannot be created",
+		    nd[] = "netcfgd";
+	Gp__SupervisorChild child = GP__SUPERVISOR_CHILD__INIT, *children[1] = {&child};
+	Gp__SupervisorStatus u = GP__SUPERVISOR_STATUS__INIT;
+	Gp__LastError e1 = GP__LAST_ERROR__INIT, e2 = GP__LAST_ERROR__INIT,
+		      *errors[3] = {&e1, &e2, &e1};
+	Gp__NetcfgdStatus n = GP__NETCFGD_STATUS__INIT;
+	Gp__Status us = GP__STATUS__INIT, ns = GP__STATUS__INIT;
+	struct overview o = {.node = "gw-01",
+		.supervisor = &us,
+		.netcfgd = &ns,
+		.why_vrrpd = "",
+		.why_syncd = ""};
+	FILE *f = open_memstream(&text, &text_len);
+
+	(void)state;
+	child.name = syncd;
+	child.state = backoff;
+	child.restarts = 12;
+	child.last_exit = exit_text;
+	u.children = children;
+	u.n_children = 1;
+	us.supervisor = &u;
+	us.daemon = ns.daemon = nd;
+	e1.text = fresh;
+	e1.ago_ms = 12000;
+	e2.text = old;
+	e2.ago_ms = 7200000;
+	ns.errors = errors;
+	ns.n_errors = 3;
+	n.forwarding = word;
+	n.lapses = 1;
+	ns.netcfgd = &n;
+	overview_print(f, &o);
+	fclose(f);
+	assert_non_null(strstr(
+		text, "Attention - syncd ends again and again (12 restarts, last: signal 11)"));
+	assert_non_null(strstr(text, "Recent    - 12 s ago, netcfgd: v7: cannot be created\nS"));
+	assert_non_null(strstr(text, "the lease ran out 1 time\n"));
+	assert_non_null(strstr(text, "syncd backoff (12 restarts, signal 11)\n"));
+	assert_null(strstr(text, "something long over"));
+	free(text);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -179,6 +288,8 @@ int main(void)
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_nobody_answers),
 		cmocka_unit_test(test_everything_is_long),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_troubles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
