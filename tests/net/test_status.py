@@ -4,7 +4,7 @@
 import json
 import re
 
-from lab import DAEMONS, ROOT, wait
+from lab import DAEMONS, ROOT, Lab, wait
 
 ALL = (*DAEMONS, "supervisor")
 MAN_PAGE = {"vrrpd": "vrrpd/vrrpd.8", "syncd": "syncd/syncd.8", "netcfgd": "netcfgd/netcfgd.8",
@@ -66,9 +66,53 @@ def test_failover_not_ready_names_the_reason(lab):
     assert all(len(r.split()) >= 3 for r in reasons), f"not sentences: {reasons}"
 
 
+def test_wrong_fingerprint_is_named_on_both_sides():
+    wrong = "ab" * 32
+    with Lab(gw1={"sync": {"peer-fingerprint": f'"sha256:{wrong}"'}}) as lab:
+        lab.start()
+
+        def reason(gw):
+            return gw.detail("syncd")["sync"]["reason"]
+        wait(lambda: wrong[:12] in reason(lab.gw1), 10, "gw1 names both keys", lambda: reason(lab.gw1))
+        wait(lambda: "gatepair key" in reason(lab.gw2), 10, "gw2 says that its key is not taken",
+             lambda: reason(lab.gw2))
+        wait(lambda: wrong[:12] in " ".join(lab.gw1.detail("vrrpd")["not_ready_reasons"]), 5,
+             "vrrpd passes it on", lambda: lab.gw1.detail("vrrpd")["not_ready_reasons"])
+
+
+def test_peer_that_never_came():
+    with Lab() as lab:
+        for gw in lab.gateways:
+            gw.configure()
+        for gw in lab.gateways:
+            gw.start()
+            wait(lambda gw=gw: f"169.254.77.{3 - gw.number} does" in
+                 gw.detail("syncd")["sync"]["reason"], 10, f"{gw} says who is missing",
+                 lambda gw=gw: gw.detail("syncd")["sync"])
+            assert gw.stop() == 0
+
+
+def test_missing_interface_is_named():
+    with Lab() as lab:
+        lab.gw2.ns.run("ip", "link", "delete", "ge2")
+        lab.start()
+        wait(lambda: any("no interface ge2" in c for c in lab.gw2.detail("vrrpd").get("conditions", [])),
+             10, "the missing interface is named", lambda: lab.gw2.detail("vrrpd"))
+        text = lab.gw2.ctl("status")[1]
+        assert "no interface ge2" in text and "check its cable" not in text, text
+
+
 def test_sessions_are_listed(pair):
     text = pair.active.ctl("sessions")[1]
     assert "203.0.113.200:7000" in text, text[:500]
+    assert text.startswith("PROTO") and text.splitlines()[-1].endswith("sessions"), text[:200]
+
+
+def test_nothing_running_names_the_way_to_start_it():
+    with Lab() as lab:
+        for command in ("status", "sessions", "switchover", "reload"):
+            code, _, error = lab.gw1.ctl(command, check=False)
+            assert code == 3 and "supervisor --config" in error, f"{command}: {code} {error!r}"
 
 
 def test_timeline_of_a_transition(lab):
@@ -83,4 +127,4 @@ def test_timeline_of_a_transition(lab):
 
 def test_unknown_daemon_is_an_error(pair):
     code, _, error = pair.active.ctl("status", "nosuchd", check=False)
-    assert code != 0 and error.strip()
+    assert code == 2 and "syncd" in error, f"exit {code}: {error!r}"
