@@ -54,6 +54,9 @@ const char *cause_to_str(const struct cause *c, char out[CAUSE_MAX])
 		return out;
 	}
 	switch (c->kind) {
+	case CAUSE_START:
+		snprintf(out, CAUSE_MAX, "%s is being connected", c->peer);
+		break;
 	case CAUSE_SILENCE:
 		silence_text(c, out);
 		break;

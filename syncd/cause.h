@@ -10,13 +10,14 @@
 #include <stdint.h>
 
 enum cause_kind {
-	CAUSE_SILENCE,	   /* nobody answered, or (listening) nobody came */
-	CAUSE_SOCKET,	   /* our own socket cannot be had: err */
-	CAUSE_REFUSED,	   /* the host is there, nobody listens */
+	CAUSE_START,       /* nothing was tried yet */
+	CAUSE_SILENCE,     /* nobody answered, or (listening) nobody came */
+	CAUSE_SOCKET,      /* our own socket cannot be had: err */
+	CAUSE_REFUSED,     /* the host is there, nobody listens */
 	CAUSE_FINGERPRINT, /* the peer offered another key than the configured one */
-	CAUSE_REJECTED,	   /* the peer broke off when it saw our key */
+	CAUSE_REJECTED,    /* the peer broke off when it saw our key */
 	CAUSE_HANDSHAKE,   /* it came to nothing before hello: why */
-	CAUSE_LOST,	   /* it was up: why */
+	CAUSE_LOST,        /* it was up: why */
 };
 
 /* The interface under the link, as netcfgd sees it. */
@@ -24,9 +25,9 @@ enum cause_port { CAUSE_PORT_UNKNOWN, CAUSE_PORT_MISSING, CAUSE_PORT_DARK, CAUSE
 
 struct cause {
 	enum cause_kind kind;
-	int err;	 /* negative errno */
+	int err;         /* negative errno */
 	const char *why; /* static text */
-	bool client;	 /* this node connects, the peer listens */
+	bool client;     /* this node connects, the peer listens */
 	enum cause_port port;
 	const char *interface, *local, *peer; /* addresses without a length */
 	uint16_t tcp_port;

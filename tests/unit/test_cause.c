@@ -30,6 +30,7 @@ static void test_kinds(void **state)
 		int err;
 		const char *says;
 	} t[] = {
+		{CAUSE_START, 0, "169.254.77.2 is being connected"},
 		{CAUSE_SILENCE, 0, "169.254.77.2 does not connect on ge4"},
 		{CAUSE_SOCKET, -ENODEV, "there is no interface ge4"},
 		{CAUSE_SOCKET, -EADDRNOTAVAIL, "ge4 does not have the address 169.254.77.1"},
@@ -65,7 +66,7 @@ static void test_long_ipv6(void **state)
 	(void)state;
 	c.peer = "fe80:1111:2222:3333:4444:5555:6666:7777";
 	c.interface = "a-long-interfac";
-	for (c.kind = CAUSE_SILENCE; c.kind <= CAUSE_LOST; c.kind++)
+	for (c.kind = CAUSE_START; c.kind <= CAUSE_LOST; c.kind++)
 		for (int client = 0; client < 2; client++) {
 			c.client = client != 0;
 			assert_true(strlen(cause_to_str(&c, text)) < CAUSE_MAX - 1);
