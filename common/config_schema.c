@@ -51,7 +51,7 @@ static const struct config_key cluster_keys[] = {
 		10 * USEC_PER_MS, 40950 * USEC_PER_MS, NULL},
 	{"heartbeat", CONFIG_KIND_DURATION, OFF(config_cluster, heartbeat), CONFIG_KEY_OFF,
 		5 * USEC_PER_MS, USEC_PER_SEC, NULL},
-	{"dead-after", CONFIG_KIND_U32, OFF(config_cluster, dead_after), 0, 2, 100, NULL},
+	{"dead-after", CONFIG_KIND_U32, OFF(config_cluster, dead_after), 0, 3, 100, NULL},
 	{"track-interface", CONFIG_KIND_IFNAMES, OFF(config_cluster, track_interfaces), 0, 0, 0,
 		NULL},
 	{"track-ping", CONFIG_KIND_HOSTS, OFF(config_cluster, track_pings), 0, 0, 0, NULL},

@@ -161,7 +161,7 @@ static void unpack_cluster(struct unpacker *u, const Gp__ConfigCluster *m, struc
 	c->heartbeat = m->heartbeat_us == 0 ? 0
 					    : un_duration(u, m->heartbeat_us, 5 * USEC_PER_MS,
 						      USEC_PER_SEC, "heartbeat");
-	c->dead_after = un_range(u, m->dead_after, 2, 100, "dead-after");
+	c->dead_after = un_range(u, m->dead_after, 3, 100, "dead-after");
 	un_ifnames(u, m->track_interfaces, m->n_track_interfaces, &c->track_interfaces,
 		"track-interface");
 	un_prefixes(u, m->track_pings, m->n_track_pings, true, &c->track_pings, "track-ping");

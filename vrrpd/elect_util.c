@@ -240,7 +240,7 @@ static usec_t fastest(const struct election *e, bool learned)
 struct election_times election_times(const struct election *e)
 {
 	usec_t own = e->cfg.heartbeat, h = elect_heartbeat(e), a = fastest(e, false);
-	usec_t dead_after = e->cfg.dead_after > 1 ? e->cfg.dead_after : 2;
+	usec_t dead_after = usec_max(e->cfg.dead_after, 3); /* the lease has to outlast a renewal */
 	struct election_times t;
 
 	if (own) {

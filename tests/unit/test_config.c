@@ -166,7 +166,7 @@ static const struct {
 	{"heartbeat       = 10ms", "heartbeat = 4ms",
 		"16: cluster: heartbeat: \"4ms\" is out of range; write 5ms to 1s, or off"},
 	{"dead-after      = 5", "dead-after = 1",
-		"17: cluster: dead-after: \"1\" is not a number from 2 to 100; "},
+		"17: cluster: dead-after: \"1\" is not a number from 3 to 100; "},
 	{"{\"ge2\", \"ge3\"}", "{\"ge2\", \"ge7\"}",
 		"18: cluster: track-interface \"ge7\" is not an interface of this file; "},
 	{"{\"ge2\", \"ge3\"}", "{\"ge2\" \"ge3\"}", "18: cluster: unexpected token "},
