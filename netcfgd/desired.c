@@ -351,6 +351,9 @@ static void add_sysctls(struct desired *d)
 	sysctl_add(d, SYSCTL_EARLY, none, 1, "netfilter/nf_conntrack_events");
 	/* A segment of a session not known here must not create a half-known one. */
 	sysctl_add(d, SYSCTL_EARLY, none, 0, "netfilter/nf_conntrack_tcp_loose");
+	/* A node that is Active again has not seen what went through its peer: an acknowledgement
+	 * of that would be invalid, and the session would stand still for good. */
+	sysctl_add(d, SYSCTL_EARLY, none, 1, "netfilter/nf_conntrack_tcp_be_liberal");
 	/* send_redirects and accept_redirects of an interface are combined with these. */
 	sysctl_add(d, SYSCTL_EARLY, none, 0, "ipv4/conf/all/send_redirects");
 	sysctl_add(d, SYSCTL_EARLY, none, 0, "ipv4/conf/all/accept_redirects");
