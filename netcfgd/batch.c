@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_MAX	(4u << 20)
-#define MESSAGE_MAX	(32u << 10) /* room kept free for the next message */
-#define ELEMS_PER_MSG	256
-#define HOST_KEYS	1
+#define BATCH_MAX       (4u << 20)
+#define MESSAGE_MAX     (32u << 10) /* room kept free for the next message */
+#define ELEMS_PER_MSG   256
+#define HOST_KEYS       1
 #define BIG_ENDIAN_KEYS 2
 
 /* --- the batch ---------------------------------------------------------------------------------

@@ -14,10 +14,10 @@
 
 #include "netcfgd/rule.h"
 
-#define FIREWALL_TABLE	   "gatepair"
-#define FIREWALL_HOLD	   "gatepair-hold"
+#define FIREWALL_TABLE     "gatepair"
+#define FIREWALL_HOLD      "gatepair-hold"
 #define BATCH_TYPE_IFNAME  41 /* nft(8)'s numbers of data types, for its listings only */
-#define BATCH_TYPE_IPV4	   7
+#define BATCH_TYPE_IPV4    7
 #define BATCH_TYPE_NFPROTO 2
 
 struct fw_batch {
@@ -25,11 +25,11 @@ struct fw_batch {
 	const char *table;
 	char *buf;
 	size_t len, cap;
-	uint32_t seq;	/* of the first message; counts up */
-	uint32_t next;	/* of the next message */
-	uint32_t last;	/* of the last one before BATCH_END: the one that is acknowledged */
+	uint32_t seq;   /* of the first message; counts up */
+	uint32_t next;  /* of the next message */
+	uint32_t last;  /* of the last one before BATCH_END: the one that is acknowledged */
 	uint32_t rules; /* in it */
-	bool bad;	/* out of memory, or too large */
+	bool bad;       /* out of memory, or too large */
 };
 
 void fw_batch_free(struct fw_batch *b);

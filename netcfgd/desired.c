@@ -14,7 +14,7 @@
 #define ARENA_MAX (8u << 20)
 /* Per link at most this many switches, and the global ones. */
 #define SYSCTLS_PER_LINK 7
-#define SYSCTLS_GLOBAL	 8
+#define SYSCTLS_GLOBAL   8
 
 struct build {
 	const struct config *cfg;

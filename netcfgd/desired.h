@@ -17,7 +17,7 @@ struct desired_link {
 	char parent[IFNAMSIZ];
 	uint16_t vlan_id;
 	uint8_t mac[KERNEL_MAC_LEN]; /* LINK_MACVLAN */
-	uint32_t mtu;		     /* 0: leave as it is */
+	uint32_t mtu;                /* 0: leave as it is */
 	bool virt; /* carries virtual addresses only: up while the lease is held */
 	enum config_role role;
 	size_t sysctl, n_sysctls; /* its switches are sysctls[sysctl .. sysctl + n_sysctls - 1] */
@@ -48,7 +48,7 @@ enum sysctl_phase { SYSCTL_EARLY, SYSCTL_LINK, SYSCTL_FORWARD };
 
 struct desired_sysctl {
 	char path[DESIRED_PATH_MAX]; /* below /proc/sys/net */
-	char link[IFNAMSIZ];	     /* "": none */
+	char link[IFNAMSIZ];         /* "": none */
 	int32_t value;
 	enum sysctl_phase phase;
 	bool optional; /* the kernel may lack it */
@@ -61,7 +61,7 @@ struct desired_sync {
 };
 
 struct desired {
-	struct arena *arena;	    /* owns everything here, this struct included */
+	struct arena *arena;        /* owns everything here, this struct included */
 	struct desired_link *links; /* parents before those on top of them */
 	size_t n_links;
 	struct desired_addr *addrs; /* the virtual ones last, from n_static on */

@@ -11,7 +11,7 @@
 #include "netcfgd/batch.h"
 #include "netcfgd/desired.h"
 
-#define FIREWALL_GATE	   "gate"
+#define FIREWALL_GATE      "gate"
 #define FIREWALL_GATE_KEYS 3 /* what is in it when it is open, in both tables together */
 
 /* Sets d->fw_hash and d->fw_rules. 0 or negative errno. */

@@ -11,10 +11,10 @@
 #include "common/log.h"
 
 /* An envelope holds 64 KiB: of a very large configuration the status shows a part. */
-#define STATUS_LINKS	 256
-#define STATUS_VIRTUALS	 512
+#define STATUS_LINKS     256
+#define STATUS_VIRTUALS  512
 #define STATUS_ADDRESSES 16
-#define STATUS_COUNTERS	 5
+#define STATUS_COUNTERS  5
 
 static char *no_text(void)
 {

@@ -17,8 +17,8 @@
 #define KERNEL_MAX_LINKS  8192
 #define KERNEL_MAX_ADDRS  4096 /* per link */
 #define KERNEL_MAX_ROUTES 4096 /* ours */
-#define KERNEL_MAC_LEN	  6
-#define SYSCTL_UNKNOWN	  INT32_MIN /* not read, or there is no such file */
+#define KERNEL_MAC_LEN    6
+#define SYSCTL_UNKNOWN    INT32_MIN /* not read, or there is no such file */
 
 enum link_kind { LINK_OTHER = 0, LINK_VLAN, LINK_MACVLAN };
 
@@ -49,8 +49,8 @@ struct kernel_route {
 };
 
 struct kernel_firewall {
-	bool present;	/* our table is there */
-	uint64_t hash;	/* of the ruleset it was written from; 0: none */
+	bool present;   /* our table is there */
+	uint64_t hash;  /* of the ruleset it was written from; 0: none */
 	uint32_t rules; /* counted */
 	bool gate_open;
 	bool stale; /* somebody else changed it */

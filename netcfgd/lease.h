@@ -25,20 +25,20 @@
 
 #include "common/clock.h"
 
-#define LEASE_ADOPT_TTL	 (1 * USEC_PER_SEC)   /* how long an adopted lease waits for vrrpd */
-#define LEASE_TTL_MAX	 (130 * USEC_PER_SEC) /* 3 × the longest advert interval, and some */
-#define LEASE_KERNEL_LFT 3		      /* s, valid_lft of a virtual address: the backstop */
-#define LEASE_REFRESH	 (1 * USEC_PER_SEC)   /* how often that lifetime is renewed */
+#define LEASE_ADOPT_TTL  (1 * USEC_PER_SEC)   /* how long an adopted lease waits for vrrpd */
+#define LEASE_TTL_MAX    (130 * USEC_PER_SEC) /* 3 × the longest advert interval, and some */
+#define LEASE_KERNEL_LFT 3                    /* s, valid_lft of a virtual address: the backstop */
+#define LEASE_REFRESH    (1 * USEC_PER_SEC)   /* how often that lifetime is renewed */
 
 enum lease_event_kind {
 	LEASE_EV_QUERY,
 	LEASE_EV_ACQUIRE,     /* term ≥ 1, ttl > 0 */
-	LEASE_EV_RENEW,	      /* term ≥ 1, ttl > 0 */
+	LEASE_EV_RENEW,       /* term ≥ 1, ttl > 0 */
 	LEASE_EV_RELEASE,     /* term */
-	LEASE_EV_TICK,	      /* the timer; harmless at any time */
-	LEASE_EV_ADOPT,	      /* once, at start: the addresses are up and forwarding is open */
+	LEASE_EV_TICK,        /* the timer; harmless at any time */
+	LEASE_EV_ADOPT,       /* once, at start: the addresses are up and forwarding is open */
 	LEASE_EV_TAKE_FAILED, /* the kernel refused what LEASE_ACT_TAKE asked for */
-	LEASE_EV_STOP,	      /* orderly stop of netcfgd */
+	LEASE_EV_STOP,        /* orderly stop of netcfgd */
 };
 
 struct lease_event {
@@ -50,10 +50,10 @@ struct lease_event {
 
 enum lease_action {
 	LEASE_ACT_NONE,
-	LEASE_ACT_TAKE,	   /* all virtual addresses, then open the gate; does nothing if so already.
+	LEASE_ACT_TAKE,    /* all virtual addresses, then open the gate; does nothing if so already.
 			    * On failure: LEASE_EV_TAKE_FAILED, whose step gives action and reply */
 	LEASE_ACT_REFRESH, /* renew the kernel lifetime of the virtual addresses */
-	LEASE_ACT_DROP,	   /* close the gate, remove all virtual addresses, at once */
+	LEASE_ACT_DROP,    /* close the gate, remove all virtual addresses, at once */
 };
 
 /* Numbered as the protocol's LeaseResult. */
@@ -77,17 +77,17 @@ struct lease_reply {
 struct lease_out {
 	enum lease_action action;
 	struct lease_reply reply; /* for QUERY, ACQUIRE, RENEW, RELEASE and TAKE_FAILED */
-	const char *why;	  /* static; NULL unless `held` or the term changed */
+	const char *why;          /* static; NULL unless `held` or the term changed */
 };
 
 struct lease {
 	bool held;
 	bool adopted;
-	uint64_t term;	 /* of the lease held; 0 while adopted */
+	uint64_t term;   /* of the lease held; 0 while adopted */
 	uint64_t newest; /* term seen since start; never goes back */
-	usec_t until;	 /* held: runs out at this instant */
-	usec_t waited;	 /* the end for which lease_wait() has granted a turn */
-	usec_t refresh;	 /* held: next renewal of the kernel lifetime */
+	usec_t until;    /* held: runs out at this instant */
+	usec_t waited;   /* the end for which lease_wait() has granted a turn */
+	usec_t refresh;  /* held: next renewal of the kernel lifetime */
 	uint64_t lapses; /* leases that ran out */
 };
 

@@ -20,7 +20,7 @@
 #include "netcfgd/firewall.h"
 
 #define EVENTS_PER_DRAIN 4096
-#define DUMP_TRIES	 5
+#define DUMP_TRIES       5
 
 int nft_init(struct nft *n, struct kernel_firewall *fw)
 {

@@ -12,7 +12,7 @@
 struct nft {
 	struct nl request, events;
 	struct kernel_firewall *fw; /* kept current */
-	bool foreign;		    /* while draining: a change by someone else was seen */
+	bool foreign;               /* while draining: a change by someone else was seen */
 };
 
 int nft_init(struct nft *n, struct kernel_firewall *fw) __attribute__((warn_unused_result));

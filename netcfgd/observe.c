@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define EVENTS_PER_DRAIN 4096
-#define DUMP_TRIES	 5
+#define DUMP_TRIES       5
 
 /* Attributes up to MAX of one level, the last of each type wins; others are ignored. */
 struct attrs {

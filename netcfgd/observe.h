@@ -11,7 +11,7 @@
 
 /* How routes, addresses and vlans of ours are told from others'. */
 #define OBSERVE_PROTOCOL 77
-#define OBSERVE_ALIAS	 "gatepair"
+#define OBSERVE_ALIAS    "gatepair"
 
 enum observe_change {
 	OBSERVE_LINK = 1 << 0, /* a link appeared, went, or changed state */
@@ -26,7 +26,7 @@ struct observe {
 	struct kernel *k;
 	unsigned changed;  /* since the last drain */
 	bool routes_stale; /* the kernel drops routes without a word when links or addresses go */
-	int err;	   /* first of a message, e.g. -ENOMEM */
+	int err;           /* first of a message, e.g. -ENOMEM */
 };
 
 int observe_init(struct observe *o, struct nl *request, struct kernel *k)

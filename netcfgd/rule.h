@@ -19,7 +19,7 @@ struct rule {
 #define CT_INVALID     1u
 #define CT_ESTABLISHED 2u
 #define CT_RELATED     4u
-#define CT_NEW	       8u
+#define CT_NEW         8u
 
 void rule_begin(struct rule *r, const char *table, const char *chain);
 void rule_iif(struct rule *r, const char *name);   /* iifname NAME */
@@ -28,15 +28,15 @@ void rule_oif(struct rule *r, const char *name);
 void rule_oif_in(struct rule *r, const char *set);
 void rule_family(struct rule *r, uint8_t nfproto); /* meta nfproto */
 void rule_family_not_in(struct rule *r, const char *set);
-void rule_l4proto(struct rule *r, uint8_t proto);		/* meta l4proto */
-void rule_ct_state(struct rule *r, uint32_t bits);		/* ct state any of */
+void rule_l4proto(struct rule *r, uint8_t proto);               /* meta l4proto */
+void rule_ct_state(struct rule *r, uint32_t bits);              /* ct state any of */
 void rule_saddr(struct rule *r, const struct config_prefix *p); /* host; the family too */
 void rule_daddr(struct rule *r, const struct config_prefix *p);
 void rule_daddr4_in(struct rule *r, const char *set);
 void rule_arp_saddr_in(struct rule *r, const char *set); /* sender's IPv4 address, family arp */
-void rule_sport(struct rule *r, uint16_t port);		 /* after l4proto */
+void rule_sport(struct rule *r, uint16_t port);          /* after l4proto */
 void rule_dport(struct rule *r, uint16_t port);
-void rule_tcp_not_syn(struct rule *r);			       /* tcp flags & (syn|ack) != syn */
+void rule_tcp_not_syn(struct rule *r);                         /* tcp flags & (syn|ack) != syn */
 void rule_icmp_type(struct rule *r, uint8_t from, uint8_t to); /* after l4proto; v4 and v6 */
 void rule_limit(struct rule *r, uint64_t per_second, uint32_t burst);
 void rule_notrack(struct rule *r);
