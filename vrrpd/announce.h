@@ -13,7 +13,7 @@
 
 struct announce {
 	usec_t started, due; /* due: USEC_NEVER when there is nothing to send */
-	usec_t sent;	     /* last */
+	usec_t sent;         /* last */
 	size_t step;
 };
 
