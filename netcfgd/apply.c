@@ -40,49 +40,51 @@ static const char *link_label(const struct op *op)
 	return op->name[0] ? op->name : "(any)";
 }
 
-static void describe(const struct op *op, char *out, size_t size)
+void apply_describe(const struct op *op, bool failed, char *out, size_t size)
 {
+	const char *cannot = failed ? "cannot be " : "";
 	char a[CONFIG_PREFIX_STRLEN], b[CONFIG_PREFIX_STRLEN];
 
 	switch (op->kind) {
 	case OP_LINK_ADD:
-		snprintf(out, size, "interface %s: cannot be created on %s", op->name,
+		snprintf(out, size, "interface %s: %screated on %s", op->name, cannot,
 			op->link->parent);
 		break;
 	case OP_LINK_DEL:
-		snprintf(out, size, "interface %s: cannot be removed", op->name);
+		snprintf(out, size, "interface %s: %sremoved", op->name, cannot);
 		break;
 	case OP_LINK_UP:
-		snprintf(out, size, "interface %s: cannot be set up", op->name);
+		snprintf(out, size, "interface %s: %sset up", op->name, cannot);
 		break;
 	case OP_LINK_DOWN:
-		snprintf(out, size, "interface %s: cannot be set down", op->name);
+		snprintf(out, size, "interface %s: %sset down", op->name, cannot);
 		break;
 	case OP_LINK_MTU:
-		snprintf(out, size, "interface %s: cannot take mtu %u", op->name, op->link->mtu);
+		snprintf(
+			out, size, "interface %s: %sgiven mtu %u", op->name, cannot, op->link->mtu);
 		break;
 	case OP_ADDR_SET:
 	case OP_ADDR_DEL:
-		snprintf(out, size, "interface %s: address %s cannot be %s", op->name,
-			config_prefix_to_str(&op->addr.prefix, a),
+		snprintf(out, size, "interface %s: address %s %s%s", op->name,
+			config_prefix_to_str(&op->addr.prefix, a), cannot,
 			op->kind == OP_ADDR_SET ? "added" : "removed");
 		break;
 	case OP_ROUTE_SET:
 	case OP_ROUTE_DEL:
-		snprintf(out, size, "route %s via %s (interface %s): cannot be %s",
+		snprintf(out, size, "route %s via %s (interface %s): %s%s",
 			config_prefix_to_str(&op->route.prefix, a),
-			config_prefix_to_str(&op->route.via, b), link_label(op),
+			config_prefix_to_str(&op->route.via, b), link_label(op), cannot,
 			op->kind == OP_ROUTE_SET ? "added" : "removed");
 		break;
 	case OP_SYSCTL:
-		snprintf(out, size, "kernel switch net/%s: cannot be set to %d", op->sysctl->path,
+		snprintf(out, size, "kernel switch net/%s: %sset to %d", op->sysctl->path, cannot,
 			op->sysctl->value);
 		break;
 	case OP_FIREWALL:
-		snprintf(out, size, "firewall: the tables gatepair cannot be written");
+		snprintf(out, size, "firewall: the tables gatepair %swritten", cannot);
 		break;
 	case OP_GATE:
-		snprintf(out, size, "firewall: forwarding cannot be %s",
+		snprintf(out, size, "firewall: forwarding %s%s", cannot,
 			op->open ? "opened" : "closed");
 		break;
 	}
@@ -117,7 +119,7 @@ static void fail(struct apply *a, struct apply_report *report, const struct op *
 	if (!report->err)
 		report->err = err;
 	report->failed++;
-	describe(op, what, sizeof(what));
+	apply_describe(op, true, what, sizeof(what));
 	snprintf(text, sizeof(text), "%s: %s%s%.100s%s; %s", what, strerror(-err),
 		kernel_text[0] ? " (" : "", kernel_text, kernel_text[0] ? ")" : "",
 		next_action(err));

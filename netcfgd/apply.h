@@ -31,6 +31,8 @@ struct apply_report {
 	bool stopped;
 };
 
+/* "interface ge2: address 10.0.0.2/24 added", or that it cannot be. */
+void apply_describe(const struct op *op, bool failed, char *out, size_t size);
 struct apply_report apply_plan(struct apply *a, const struct plan *plan);
 
 #endif

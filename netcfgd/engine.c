@@ -150,7 +150,8 @@ static int look(struct engine *e)
 struct settled {
 	unsigned done;
 	bool failed;
-	bool later; /* links are left to go down */
+	bool later;                 /* links are left to go down */
+	char first[APPLY_TEXT_MAX]; /* of what was planned; "": nothing */
 };
 
 /* Takes all but the first of the operations that take a link down out of the plan, and that one as
@@ -197,6 +198,8 @@ static struct settled settle(struct engine *e, enum reconcile_scope scope)
 		s.later = put_off_links_down(&e->plan, !round);
 		if (e->plan.n == 0)
 			break;
+		if (!round)
+			apply_describe(&e->plan.ops[0], false, s.first, sizeof(s.first));
 		r = apply_plan(&a, &e->plan);
 		s.done += r.done;
 		s.failed = s.failed || r.failed;
@@ -465,7 +468,8 @@ static void repair(struct engine *e, usec_t now)
 
 	e->repairs += s.done;
 	if (s.done)
-		log_notice("put back what others had changed: operations=%u", s.done);
+		log_notice("put back what others had changed: %s%s operations=%u", s.first,
+			s.done > 1 ? ", and more" : "", s.done);
 }
 
 /* What a drop has left for later. */
