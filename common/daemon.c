@@ -58,7 +58,7 @@ struct daemon {
 /* The fds, the signals and the rules' owner are the process's, and so is this. */
 static struct daemon self;
 
-/* --- what the daemon calls -------------------------------------------------------------------- */
+/* --- what the daemon calls ------------------------------------------------------------------- */
 
 uv_loop_t *daemon_loop(struct daemon *d)
 {
@@ -131,7 +131,7 @@ void daemon_state(struct daemon *d, const char *state, const char *fmt, ...)
 	memcpy(d->reason, reason, sizeof(reason));
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status ---------------------------------------------------------------------------------- */
 
 static uint64_t ago_ms(usec_t now, usec_t then)
 {
@@ -206,7 +206,7 @@ static void on_status_request(struct ipc_conn *c, const Gp__Envelope *e, void *o
 	ipc_send(c, &answer);
 }
 
-/* --- stop ------------------------------------------------------------------------------------- */
+/* --- stop ------------------------------------------------------------------------------------ */
 
 static void begin_stop(struct daemon *d, const char *why)
 {
@@ -245,7 +245,7 @@ static void on_control_closed(struct ipc_conn *c, void *owner)
 	begin_stop(&self, "the control channel closed, the supervisor is gone");
 }
 
-/* --- control channel -------------------------------------------------------------------------- */
+/* --- control channel ------------------------------------------------------------------------- */
 
 static void on_prepare(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
@@ -338,7 +338,7 @@ static const struct ipc_server_ops control_ops = {
 	.conn_closed = on_control_closed,
 };
 
-/* --- start ------------------------------------------------------------------------------------ */
+/* --- start ----------------------------------------------------------------------------------- */
 
 static int open_server(struct daemon *d)
 {

@@ -46,7 +46,7 @@ static int watch(struct ipc_conn *c)
 	return uv_poll_start(&c->poll, events, on_conn);
 }
 
-/* --- lifetimes -------------------------------------------------------------------------------- */
+/* --- lifetimes ------------------------------------------------------------------------------- */
 
 static void server_handle_closed(struct ipc_server *s)
 {
@@ -128,7 +128,7 @@ int ipc_conn_new(struct ipc_server *s, int fd, unsigned identities, struct ipc_c
 	return 0;
 }
 
-/* --- sending ---------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static void enqueue(struct ipc_conn *c, const uint8_t *buf, size_t n)
 {
@@ -254,7 +254,7 @@ void ipc_broadcast(struct ipc_server *s, Gp__Envelope *e)
 	}
 }
 
-/* --- receiving -------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------- */
 
 static const struct ipc_rule *find_rule(const struct ipc_server *s, Gp__Envelope__BodyCase body)
 {
@@ -379,7 +379,7 @@ static void on_conn(uv_poll_t *poll, int status, int events)
 		rest(c);
 }
 
-/* --- a server --------------------------------------------------------------------------------- */
+/* --- a server -------------------------------------------------------------------------------- */
 
 static struct ipc_server *server_alloc(
 	uv_loop_t *loop, int listen_fd, const struct ipc_server_ops *ops, void *owner)
@@ -478,7 +478,7 @@ size_t ipc_server_counters(const struct ipc_server *s, Gp__Counter *out, size_t 
 	return n;
 }
 
-/* --- what handlers ask and do ----------------------------------------------------------------- */
+/* --- what handlers ask and do ---------------------------------------------------------------- */
 
 unsigned ipc_conn_identities(const struct ipc_conn *c)
 {

@@ -38,7 +38,7 @@ static int key_fail(char *err, size_t err_size, int rc, const char *fmt, ...)
 	return rc;
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 /* The file's bytes with a NUL behind them, as mbedTLS wants PEM. */
 static int read_pem(
@@ -118,7 +118,7 @@ int node_key_read(const char *path, struct node_key *ret, char *err, size_t err_
 	return rc;
 }
 
-/* --- making ----------------------------------------------------------------------------------- */
+/* --- making ---------------------------------------------------------------------------------- */
 
 static int generate(uint8_t pem[PEM_MAX])
 {

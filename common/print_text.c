@@ -16,7 +16,7 @@
 #define JOIN_WIDTH  80
 #define MAX_COLUMNS 24
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 enum unit { UNIT_NONE, UNIT_US, UNIT_MS, UNIT_S };
 
@@ -140,7 +140,7 @@ static void print_padded(FILE *out, const char *s, int width)
 	fprintf(out, "%s%*s", s, width - width_of(s), "");
 }
 
-/* --- tables ----------------------------------------------------------------------------------- */
+/* --- tables ---------------------------------------------------------------------------------- */
 
 struct table {
 	const ProtobufCMessage *const *rows;
@@ -235,7 +235,7 @@ static void table_print(FILE *out, const struct table *t, int indent)
 	}
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 static void print_message(FILE *out, const ProtobufCMessage *m, int indent, bool dash);
 

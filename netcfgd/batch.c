@@ -21,8 +21,7 @@
 #define HOST_KEYS       1
 #define BIG_ENDIAN_KEYS 2
 
-/* --- the batch ---------------------------------------------------------------------------------
- */
+/* --- the batch ------------------------------------------------------------------------------- */
 
 void fw_batch_free(struct fw_batch *b)
 {
@@ -105,8 +104,7 @@ int batch_end(struct fw_batch *b)
 	return -ENOMEM;
 }
 
-/* --- objects -----------------------------------------------------------------------------------
- */
+/* --- objects --------------------------------------------------------------------------------- */
 
 void batch_table(struct fw_batch *b, uint16_t type, uint16_t flags, uint64_t hash)
 {

@@ -54,7 +54,7 @@ void engine_fini(struct engine *e)
 	e->d = NULL;
 }
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 static uint64_t digest(const char *s)
 {
@@ -123,7 +123,7 @@ static void report_missing(struct engine *e)
 	}
 }
 
-/* --- rounds ----------------------------------------------------------------------------------- */
+/* --- rounds ---------------------------------------------------------------------------------- */
 
 /* Takes in what the kernel has told. */
 static int look(struct engine *e)
@@ -239,7 +239,7 @@ static void tell_links(struct engine *e)
 	e->ops->links_changed(e->owner);
 }
 
-/* --- the lease -------------------------------------------------------------------------------- */
+/* --- the lease ------------------------------------------------------------------------------- */
 
 static void refresh(struct engine *e)
 {
@@ -332,8 +332,7 @@ struct lease_reply engine_query(const struct engine *e, usec_t now)
 	return lease_step(&copy, &ev, now).reply;
 }
 
-/* --- configuration ------------------------------------------------------------------------------
- */
+/* --- configuration --------------------------------------------------------------------------- */
 
 static int check_names(struct engine *e, const struct desired *d, char *why, size_t why_size)
 {

@@ -19,8 +19,7 @@
 #define PROTO_VRRP 112
 #define ECHO_RATE  50 /* per second: strangers' pings */
 
-/* --- the gate ----------------------------------------------------------------------------------
- */
+/* --- the gate -------------------------------------------------------------------------------- */
 
 /* What makes this node the gateway, in one place that needs no lock of the interfaces: forwarding,
  * answers to ARP for virtual addresses, and their reception. */
@@ -38,8 +37,7 @@ static void gate_open(struct fw_batch *b, const struct gate *g)
 	batch_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, FIREWALL_GATE, g->keys, g->n, 1);
 }
 
-/* --- sets of names ------------------------------------------------------------------------------
- */
+/* --- sets of names --------------------------------------------------------------------------- */
 
 #define ROLE_ANY 0
 
@@ -78,8 +76,7 @@ static void addresses(
 	free(keys);
 }
 
-/* --- the policy ----------------------------------------------------------------------------------
- */
+/* --- the policy ------------------------------------------------------------------------------ */
 
 /* The node's own talk with its peer must never fill or wait for the session table. */
 static void chain_raw(struct fw_batch *b, const char *name, uint32_t hook)

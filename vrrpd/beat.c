@@ -10,8 +10,8 @@
 
 #include "common/cursor.h"
 
-#define MAGIC	  0x47505642U /* "GPVB" */
-#define FIXED_LEN 84	      /* without the node's name and the HMAC */
+#define MAGIC     0x47505642U /* "GPVB" */
+#define FIXED_LEN 84          /* without the node's name and the HMAC */
 #define TERM_MAX  (UINT64_MAX >> 1)
 #define LEVEL_MAX 0x7fff
 
@@ -188,8 +188,7 @@ enum beat_reason beat_decode(const uint8_t *p, size_t n, struct beat_key *key, s
 	return BEAT_OK;
 }
 
-/* --- replay guard ------------------------------------------------------------------------------
- */
+/* --- replay guard ---------------------------------------------------------------------------- */
 void beat_guard_init(struct beat_guard *g, uint64_t own_session)
 {
 	memset(g, 0, sizeof(*g));

@@ -47,24 +47,24 @@ enum beat_flag {
 
 /* What is wrong with the sender; the low half of `health`. The high half is how bad it is. */
 enum beat_ill {
-	BEAT_ILL_LINK = 1 << 0,	  /* a tracked interface is down */
+	BEAT_ILL_LINK = 1 << 0,   /* a tracked interface is down */
 	BEAT_ILL_LEASE = 1 << 1,  /* netcfgd is away, or refuses the lease */
 	BEAT_ILL_DAEMON = 1 << 2, /* another daemon does not do its work */
 };
 #define BEAT_HEALTH(level, ills) ((uint32_t)(level) << 16 | (uint32_t)(ills))
-#define BEAT_HEALTH_LEVEL(h)	 ((h) >> 16)
+#define BEAT_HEALTH_LEVEL(h)     ((h) >> 16)
 
 struct beat {
 	enum beat_kind kind;
 	enum beat_role role;
-	unsigned flags;		   /* enum beat_flag */
-	uint64_t session;	   /* random, new at each start of the sender */
-	uint64_t echo;		   /* the receiver's session, as last heard; 0: not heard yet */
-	uint64_t sequence;	   /* from 1, per session, over all paths */
-	uint64_t term;		   /* of the Active the sender knows of, itself or its peer */
-	uint64_t granted_term;	   /* with BEAT_FLAG_GRANT */
-	uint32_t health;	   /* BEAT_HEALTH(); 0: all is well */
-	struct in_addr address;	   /* the sender's on this link; 0.0.0.0: none */
+	unsigned flags;            /* enum beat_flag */
+	uint64_t session;          /* random, new at each start of the sender */
+	uint64_t echo;             /* the receiver's session, as last heard; 0: not heard yet */
+	uint64_t sequence;         /* from 1, per session, over all paths */
+	uint64_t term;             /* of the Active the sender knows of, itself or its peer */
+	uint64_t granted_term;     /* with BEAT_FLAG_GRANT */
+	uint32_t health;           /* BEAT_HEALTH(); 0: all is well */
+	struct in_addr address;    /* the sender's on this link; 0.0.0.0: none */
 	struct in_addr ha_address; /* the sender's on the HA link: the tie-break */
 	uint32_t advert_interval_us;
 	uint32_t heartbeat_us;
@@ -80,11 +80,11 @@ enum beat_reason {
 	BEAT_BAD_MAGIC,
 	BEAT_BAD_VERSION,
 	BEAT_BAD_LENGTH,
-	BEAT_BAD_MAC,	/* another key, or altered */
+	BEAT_BAD_MAC,   /* another key, or altered */
 	BEAT_BAD_FIELD, /* authentic, but out of range */
-	BEAT_OWN,	/* our own frame came back: a loop in the network */
+	BEAT_OWN,       /* our own frame came back: a loop in the network */
 	BEAT_UNTRUSTED, /* authentic, but does not echo our session yet: may be a replay */
-	BEAT_REPLAYED,	/* sequence already seen, or too old, or of a session before */
+	BEAT_REPLAYED,  /* sequence already seen, or too old, or of a session before */
 	BEAT_REASONS,
 };
 const char *beat_reason_str(enum beat_reason r);  /* a sentence's part, for logs */
@@ -113,7 +113,7 @@ enum beat_reason beat_decode(const uint8_t *p, size_t n, struct beat_key *key, s
  */
 struct beat_guard {
 	uint64_t own_session;
-	uint64_t peer_session;		/* trusted, and what our frames echo; 0: none yet */
+	uint64_t peer_session;          /* trusted, and what our frames echo; 0: none yet */
 	uint64_t retired[BEAT_RETIRED]; /* the peer's sessions before; ring */
 	size_t n_retired;
 	uint64_t highest; /* sequence */

@@ -7,25 +7,25 @@
 
 #include "vrrpd/election.h"
 
-#define ELECT_LAN_BEAT	     USEC_PER_SEC	 /* between beats on a VRRP link */
-#define ELECT_SOLICIT_WAIT   (10 * USEC_PER_MS)	 /* at least */
-#define ELECT_PROMOTE_WAIT   (20 * USEC_PER_MS)	 /* for syncd, then availability goes first */
-#define ELECT_ACQUIRE_WAIT   (2 * USEC_PER_SEC)	 /* for netcfgd: nobody else is there */
+#define ELECT_LAN_BEAT       USEC_PER_SEC       /* between beats on a VRRP link */
+#define ELECT_SOLICIT_WAIT   (10 * USEC_PER_MS) /* at least */
+#define ELECT_PROMOTE_WAIT   (20 * USEC_PER_MS) /* for syncd, then availability goes first */
+#define ELECT_ACQUIRE_WAIT   (2 * USEC_PER_SEC) /* for netcfgd: nobody else is there */
 #define ELECT_ACQUIRE_TRIES  3
-#define ELECT_LEASE_PATIENCE (2 * USEC_PER_SEC)	 /* netcfgd away for longer: ill */
-#define ELECT_LEASE_RETRY    USEC_PER_SEC	 /* after a refused acquire */
-#define ELECT_LEASE_ILL	     (10 * USEC_PER_SEC) /* ill for this long after one */
+#define ELECT_LEASE_PATIENCE (2 * USEC_PER_SEC)  /* netcfgd away for longer: ill */
+#define ELECT_LEASE_RETRY    USEC_PER_SEC        /* after a refused acquire */
+#define ELECT_LEASE_ILL      (10 * USEC_PER_SEC) /* ill for this long after one */
 #define ELECT_ADOPT_WAIT     (200 * USEC_PER_MS) /* for the peer to tell the term */
 #define ELECT_QUIET_START    (100 * USEC_PER_MS) /* no beats before netcfgd has answered */
 #define ELECT_FLUSH_PLANNED  USEC_PER_SEC
-#define ELECT_FLUSH_YIELD    (2 * USEC_PER_MS)	 /* the LAN is down anyway */
-#define ELECT_GRANT_MAX	     USEC_PER_SEC	 /* while the peer says it is promoting */
-#define ELECT_RETRY	     (2 * USEC_PER_SEC)	 /* after a failed hand-over */
+#define ELECT_FLUSH_YIELD    (2 * USEC_PER_MS)   /* the LAN is down anyway */
+#define ELECT_GRANT_MAX      USEC_PER_SEC        /* while the peer says it is promoting */
+#define ELECT_RETRY          (2 * USEC_PER_SEC)  /* after a failed hand-over */
 #define ELECT_YIELD_RETRY    (200 * USEC_PER_MS) /* when a grant was not taken */
 #define ELECT_RELEASE_WAIT   (300 * USEC_PER_MS) /* for netcfgd when stopping */
-#define ELECT_ANSWER_GAP     (10 * USEC_PER_MS)	 /* between adverts that answer another's */
+#define ELECT_ANSWER_GAP     (10 * USEC_PER_MS)  /* between adverts that answer another's */
 #define ELECT_LATE_ADVERT    (100 * USEC_PER_MS) /* behind the last words of a peer that stops */
-#define ELECT_FAST_LINKS     4			 /* carry beats while the HA link is silent */
+#define ELECT_FAST_LINKS     4                   /* carry beats while the HA link is silent */
 
 /* One call of election_step(). */
 struct elect {
@@ -40,7 +40,7 @@ typedef void elect_fn(struct elect *x, const struct election_event *ev);
 struct election_action *elect_emit(struct elect *x, enum election_action_kind kind);
 void elect_beat(struct elect *x, size_t link, enum beat_kind kind);
 void elect_beat_all(struct elect *x, enum beat_kind kind); /* HA and VRRP links with carrier */
-void elect_adverts(struct elect *x, uint8_t priority);	   /* of all instances, timers restarted */
+void elect_adverts(struct elect *x, uint8_t priority);     /* of all instances, timers restarted */
 void elect_advert(struct elect *x, size_t instance, uint8_t priority);
 void elect_announce_all(struct elect *x);
 /* Returns the cookie. */
@@ -57,7 +57,7 @@ struct election_transition *elect_transition(struct election *e);
 
 /* elect_util.c: questions */
 usec_t elect_heartbeat(const struct election *e); /* the slower of both nodes; 0: off */
-usec_t elect_settle(const struct election *e);	  /* nobody Active for this long: claim */
+usec_t elect_settle(const struct election *e);    /* nobody Active for this long: claim */
 bool elect_instance_live(const struct election *e, size_t instance);
 bool elect_any_vrrp_carrier(const struct election *e);
 bool elect_peer_claims(const struct beat *b); /* Active, or about to be */

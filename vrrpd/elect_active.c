@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- becoming Active ---------------------------------------------------------------------------
- */
+/* --- becoming Active ------------------------------------------------------------------------- */
 static void speak(struct elect *x, bool announce)
 {
 	elect_beat_all(x, BEAT_KIND_BEAT);
@@ -78,8 +77,7 @@ static void raise_term(struct elect *x, uint64_t term)
 	elect_beat_all(x, BEAT_KIND_BEAT);
 }
 
-/* --- a stall longer than the lease -------------------------------------------------------------
- */
+/* --- a stall longer than the lease ----------------------------------------------------------- */
 static void reacquire(struct elect *x)
 {
 	x->e->lapsed = true;
@@ -142,8 +140,7 @@ static void try_resume(struct elect *x)
 		reacquire(x);
 }
 
-/* --- lease -------------------------------------------------------------------------------------
- */
+/* --- lease ----------------------------------------------------------------------------------- */
 static void lease_lost(struct elect *x)
 {
 	struct election *e = x->e;
@@ -235,8 +232,7 @@ void elect_active_sync_channel(struct elect *x, const struct election_event *ev)
 		elect_promote(x, x->e->term, false);
 }
 
-/* --- planned hand-over -------------------------------------------------------------------------
- */
+/* --- planned hand-over ----------------------------------------------------------------------- */
 static void grant(struct elect *x)
 {
 	struct election *e = x->e;
@@ -378,8 +374,7 @@ void elect_active_stop(struct elect *x, const struct election_event *ev)
 		e->handover_forced = true;
 }
 
-/* --- the peer ----------------------------------------------------------------------------------
- */
+/* --- the peer -------------------------------------------------------------------------------- */
 static void handed_over(struct elect *x)
 {
 	struct election *e = x->e;
@@ -506,8 +501,7 @@ void elect_active_link(struct elect *x, const struct election_event *ev)
 	}
 }
 
-/* --- timers ------------------------------------------------------------------------------------
- */
+/* --- timers ---------------------------------------------------------------------------------- */
 static void handover_timer(struct elect *x)
 {
 	struct election *e = x->e;

@@ -45,8 +45,7 @@ void elect_become_standby(struct elect *x, const char *fmt, ...)
 	}
 }
 
-/* --- Initialize --------------------------------------------------------------------------------
- */
+/* --- Initialize ------------------------------------------------------------------------------ */
 static void query(struct elect *x)
 {
 	if (x->e->lease_up)
@@ -129,8 +128,7 @@ usec_t elect_deadline_init(const struct election *e)
 	return e->adopted_until;
 }
 
-/* --- Standby -----------------------------------------------------------------------------------
- */
+/* --- Standby --------------------------------------------------------------------------------- */
 void elect_claim(struct elect *x, uint64_t term, bool handover, const char *fmt, ...)
 {
 	struct election *e = x->e;
@@ -309,8 +307,7 @@ usec_t elect_deadline_standby(const struct election *e)
 	return due;
 }
 
-/* --- Promoting ---------------------------------------------------------------------------------
- */
+/* --- Promoting ------------------------------------------------------------------------------- */
 static void acquire(struct elect *x)
 {
 	struct election *e = x->e;
@@ -455,8 +452,7 @@ usec_t elect_deadline_promoting(const struct election *e)
 	return e->promote_until;
 }
 
-/* --- commands while not Active -----------------------------------------------------------------
- */
+/* --- commands while not Active --------------------------------------------------------------- */
 void elect_leave(struct elect *x)
 {
 	struct election *e = x->e;
@@ -464,7 +460,7 @@ void elect_leave(struct elect *x)
 	if (e->exited)
 		return;
 	if (e->released)
-		elect_adverts(x, 0);	   /* RFC 9568 section 6.4.3, (655) */
+		elect_adverts(x, 0);       /* RFC 9568 section 6.4.3, (655) */
 	elect_beat_all(x, BEAT_KIND_BEAT); /* says STOPPING */
 	e->exited = true;
 	elect_emit(x, ELECTION_DO_EXIT);

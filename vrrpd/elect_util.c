@@ -205,8 +205,7 @@ const char *election_role_str(enum election_role r)
 	return (unsigned)r < ELECTION_ROLES ? names[r] : "?";
 }
 
-/* --- questions ---------------------------------------------------------------------------------
- */
+/* --- questions ------------------------------------------------------------------------------- */
 usec_t election_skew_us(uint8_t priority, usec_t active_interval)
 {
 	return (256 - priority) * active_interval / 256;

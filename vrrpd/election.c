@@ -120,8 +120,7 @@ void election_init(struct election *e, const struct election_config *cfg, usec_t
 	reset_instances(e, now);
 }
 
-/* --- what every role does with an event first ----------------------------------------------------
- */
+/* --- what every role does with an event first ------------------------------------------------ */
 static void learn(struct elect *x, const struct election_event *ev)
 {
 	struct election *e = x->e;
@@ -186,8 +185,7 @@ static bool in_range(const struct election *e, const struct election_event *ev)
 	return true;
 }
 
-/* --- time ----------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------ */
 /* The process did not run for longer than its lease lasts: frozen, paused, or starved. What it
  * believes about the peer is as old, and so is every frame that waits in its sockets. */
 static bool stalled(struct elect *x)
@@ -381,8 +379,7 @@ void election_configure(struct election *e, const struct election_config *cfg, u
 	election_step(e, &(struct election_event){.kind = ELECTION_EV_TICK}, now, out);
 }
 
-/* --- what our frames say -------------------------------------------------------------------------
- */
+/* --- what our frames say --------------------------------------------------------------------- */
 static enum beat_role wire_role(const struct election *e)
 {
 	switch (e->role) {

@@ -27,7 +27,7 @@
 #define ELECTION_MAX_LINKS     BEAT_PATHS
 #define ELECTION_MAX_ACTIONS   2048
 #define ELECTION_TRANSITIONS   16
-#define ELECTION_TEXT	       200
+#define ELECTION_TEXT          200
 
 /* After RFC 9568; Standby is the node's word for Backup. */
 enum election_role {
@@ -75,23 +75,22 @@ struct election_config {
 	size_t n_instances;
 };
 
-/* --- events ------------------------------------------------------------------------------------
- */
+/* --- events ---------------------------------------------------------------------------------- */
 enum election_event_kind {
-	ELECTION_EV_TICK,	   /* the deadline was reached, or the caller is unsure */
-	ELECTION_EV_BEAT,	   /* an authenticated, fresh frame of the peer */
-	ELECTION_EV_ADVERT,	   /* a valid VRRP advert */
-	ELECTION_EV_LINK,	   /* an interface's state */
-	ELECTION_EV_KEY,	   /* the peer's key is known: beats can be sent and heard */
+	ELECTION_EV_TICK,          /* the deadline was reached, or the caller is unsure */
+	ELECTION_EV_BEAT,          /* an authenticated, fresh frame of the peer */
+	ELECTION_EV_ADVERT,        /* a valid VRRP advert */
+	ELECTION_EV_LINK,          /* an interface's state */
+	ELECTION_EV_KEY,           /* the peer's key is known: beats can be sent and heard */
 	ELECTION_EV_LEASE_CHANNEL, /* netcfgd is there, or not */
-	ELECTION_EV_LEASE,	   /* its answer */
+	ELECTION_EV_LEASE,         /* its answer */
 	ELECTION_EV_SYNC_CHANNEL,  /* syncd is there, or not */
-	ELECTION_EV_SYNC,	   /* its state */
-	ELECTION_EV_PROMOTED,	   /* its answer to ELECTION_DO_PROMOTE */
-	ELECTION_EV_FLUSHED,	   /* its answer to ELECTION_DO_FLUSH */
-	ELECTION_EV_DAEMON,	   /* the supervisor's word on another daemon */
-	ELECTION_EV_SWITCHOVER,	   /* an operator's command */
-	ELECTION_EV_STOP,	   /* leave in an orderly way */
+	ELECTION_EV_SYNC,          /* its state */
+	ELECTION_EV_PROMOTED,      /* its answer to ELECTION_DO_PROMOTE */
+	ELECTION_EV_FLUSHED,       /* its answer to ELECTION_DO_FLUSH */
+	ELECTION_EV_DAEMON,        /* the supervisor's word on another daemon */
+	ELECTION_EV_SWITCHOVER,    /* an operator's command */
+	ELECTION_EV_STOP,          /* leave in an orderly way */
 	ELECTION_EVENTS,
 };
 
@@ -131,7 +130,7 @@ struct election_event {
 		} advert;
 		struct {
 			size_t link;
-			bool carrier;		/* exists, up, and has carrier */
+			bool carrier;           /* exists, up, and has carrier */
 			struct in_addr address; /* primary IPv4; 0.0.0.0: none */
 		} link;
 		struct {
@@ -152,7 +151,7 @@ struct election_event {
 		struct {
 			uint64_t cookie;
 			int err; /* 0 or negative errno */
-		} done;		 /* PROMOTED, FLUSHED */
+		} done;          /* PROMOTED, FLUSHED */
 		struct {
 			enum election_daemon daemon;
 			bool healthy;
@@ -163,8 +162,7 @@ struct election_event {
 	};
 };
 
-/* --- actions -----------------------------------------------------------------------------------
- */
+/* --- actions --------------------------------------------------------------------------------- */
 enum election_action_kind {
 	ELECTION_DO_BEAT,     /* send a frame: election_fill_beat() */
 	ELECTION_DO_ADVERT,   /* send an advert */
@@ -213,7 +211,7 @@ struct election_action {
 		} flush;
 		struct {
 			uint64_t request;
-			int err;	  /* 0: done */
+			int err;          /* 0: done */
 			const char *text; /* valid until the next step */
 		} answer;
 	};
@@ -232,7 +230,7 @@ struct election_link {
 	bool carrier; /* until told otherwise, a link is taken to be up */
 	struct in_addr address;
 	struct in_addr peer_address; /* from the peer's frames on this link */
-	usec_t beat_heard;	     /* last frame of the peer; 0: never */
+	usec_t beat_heard;           /* last frame of the peer; 0: never */
 	usec_t advert_heard;
 	usec_t beat_sent;
 };
@@ -240,21 +238,21 @@ struct election_link {
 /* Per instance, RFC 9568 section 6.1. */
 struct election_instance {
 	usec_t active_interval; /* Active_Adver_Interval: own, or learned from the Active */
-	usec_t advert_due;	/* Adver_Timer, while Active */
-	usec_t down_due;	/* Active_Down_Timer, while Standby */
-	usec_t heard;		/* last advert; 0: never */
-	usec_t answered;	/* last advert that answered another Active's */
-	struct in_addr source;	/* of the last advert */
-	uint8_t priority;	/* of the last advert */
-	usec_t foreign_heard;	/* last advert that was not the peer's while the peer was known */
+	usec_t advert_due;      /* Adver_Timer, while Active */
+	usec_t down_due;        /* Active_Down_Timer, while Standby */
+	usec_t heard;           /* last advert; 0: never */
+	usec_t answered;        /* last advert that answered another Active's */
+	struct in_addr source;  /* of the last advert */
+	uint8_t priority;       /* of the last advert */
+	usec_t foreign_heard;   /* last advert that was not the peer's while the peer was known */
 	struct in_addr foreign;
 };
 
 struct election_peer {
-	bool known;	  /* an authenticated frame was heard since start */
-	bool dead;	  /* silent on all paths, solicited, no answer; until it is heard again */
-	bool left;	  /* ... because it said that it stops */
-	usec_t heard;	  /* last sign of life on any path */
+	bool known;       /* an authenticated frame was heard since start */
+	bool dead;        /* silent on all paths, solicited, no answer; until it is heard again */
+	bool left;        /* ... because it said that it stops */
+	usec_t heard;     /* last sign of life on any path */
 	usec_t ha_heard;  /* last frame on the HA link */
 	struct beat last; /* its newest frame */
 	usec_t last_at;
@@ -294,13 +292,13 @@ struct election {
 	usec_t suspect_since, decide_at, resolicit_at;
 	usec_t vacant_since; /* both alive, nobody Active; USEC_NEVER: not so */
 	usec_t ready_since;  /* able and in sync without a break; USEC_NEVER: not so */
-	bool commanded;	     /* made Standby by an operator: does not ask for the role by itself */
+	bool commanded;      /* made Standby by an operator: does not ask for the role by itself */
 	uint64_t suspicions, suspicions_answered;
 
 	/* Promoting */
 	uint64_t promote_cookie;
 	bool promote_handover;
-	bool acquiring;	      /* syncd is done, netcfgd is not */
+	bool acquiring;       /* syncd is done, netcfgd is not */
 	usec_t promote_until; /* waiting for either */
 	uint32_t acquire_tries;
 
@@ -316,7 +314,7 @@ struct election {
 	bool resuming; /* stalled for longer than the lease: claims nothing until sure */
 	usec_t resume_since, resume_until;
 	usec_t resume_retry; /* netcfgd did not answer: not before */
-	bool lapsed;	     /* the lease ran out: announce again once it is back */
+	bool lapsed;         /* the lease ran out: announce again once it is back */
 	bool switchover;     /* an operator waits */
 	uint64_t switchover_request;
 
@@ -372,7 +370,7 @@ void election_announced(struct election *e, usec_t now);
 
 /* Questions the core and the status share. */
 uint32_t election_health(const struct election *e, usec_t now); /* BEAT_HEALTH() */
-bool election_able(const struct election *e, usec_t now);	/* could take the role */
+bool election_able(const struct election *e, usec_t now);       /* could take the role */
 bool election_peer_alive(const struct election *e); /* was heard authenticated, and is not dead */
 /* RFC 9568 section 6.1, in microseconds. */
 usec_t election_skew_us(uint8_t priority, usec_t active_interval);

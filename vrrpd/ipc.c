@@ -15,8 +15,7 @@
 #define SLOW_TIMEOUT  (600 * USEC_PER_MS)
 #define TAKE_TIMEOUT  (2100 * USEC_PER_MS) /* longer than the core waits */
 
-/* --- netcfgd -----------------------------------------------------------------------------------
- */
+/* --- netcfgd --------------------------------------------------------------------------------- */
 static enum election_lease_result lease_result(Gp__LeaseResult r)
 {
 	switch (r) {
@@ -172,8 +171,7 @@ static void on_netcfgd_notify(struct ipc_client *c, const Gp__Envelope *e, void 
 	node_link(owner, l->name, l->ifindex, mac, l->up && l->carrier, address);
 }
 
-/* --- syncd -------------------------------------------------------------------------------------
- */
+/* --- syncd ----------------------------------------------------------------------------------- */
 static void done_event(struct node *n, enum election_event_kind kind, const Gp__Envelope *e,
 	int err, uint64_t cookie)
 {
@@ -290,8 +288,7 @@ int ipc_start(struct node *n)
 	return ipc_client_new(n->loop, daemon_socket(n->d, "syncd", path), &syncd, n, &n->syncd);
 }
 
-/* --- commands ----------------------------------------------------------------------------------
- */
+/* --- commands -------------------------------------------------------------------------------- */
 static void on_switchover(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
 	struct node *n = owner;
@@ -332,8 +329,7 @@ static const struct ipc_rule rules[] = {
 		NULL, on_switchover},
 };
 
-/* --- the supervisor ----------------------------------------------------------------------------
- */
+/* --- the supervisor -------------------------------------------------------------------------- */
 static int on_prepare(void *owner, const struct config *cfg, char *why, size_t why_size)
 {
 	(void)owner;

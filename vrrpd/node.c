@@ -11,8 +11,7 @@
 
 #define GREET_GAP USEC_PER_MS
 
-/* --- actions -----------------------------------------------------------------------------------
- */
+/* --- actions --------------------------------------------------------------------------------- */
 static void send_beat(struct node *n, size_t link, enum beat_kind kind, uint64_t echo)
 {
 	uint8_t frame[SOCKET_ETH_LEN + BEAT_MAX];
@@ -117,8 +116,7 @@ static void perform(struct node *n, const struct election_action *a)
 	}
 }
 
-/* --- events ------------------------------------------------------------------------------------
- */
+/* --- events ---------------------------------------------------------------------------------- */
 static void arm(struct node *n)
 {
 	usec_t due = n->out.deadline;
@@ -176,8 +174,7 @@ static void on_timer(struct timer *t, usec_t now)
 	node_event(n, &(struct election_event){.kind = ELECTION_EV_TICK});
 }
 
-/* --- frames ------------------------------------------------------------------------------------
- */
+/* --- frames ---------------------------------------------------------------------------------- */
 static void on_beat(struct node *n, size_t link, const uint8_t *p, size_t len)
 {
 	struct beat b;
@@ -285,8 +282,7 @@ static void on_frame(void *owner, size_t link, enum socket_kind kind, const uint
 		on_vrrp(owner, link, p, len);
 }
 
-/* --- what ipc.c learns ---------------------------------------------------------------------------
- */
+/* --- what ipc.c learns ----------------------------------------------------------------------- */
 void node_link(struct node *n, const char *name, unsigned ifindex, const uint8_t mac[MAC_LEN],
 	bool carrier, struct in_addr address)
 {
@@ -320,8 +316,7 @@ void node_key(struct node *n, const uint8_t key[BEAT_KEY_LEN])
 	node_event(n, &(struct election_event){.kind = ELECTION_EV_KEY, .channel = {.up = true}});
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 int node_init(struct node *n, struct daemon *d, uv_loop_t *loop)
 {
 	n->d = d;

@@ -13,7 +13,7 @@
 #define VERSION_TYPE  0x31 /* version 3, type 1 (ADVERTISEMENT) */
 #define CENTISECOND   (10 * USEC_PER_MS)
 #define INTERVAL_MAX  4095
-#define TTL	      255
+#define TTL           255
 #define DONT_FRAGMENT 0x4000
 
 static const char *const reasons[VRRP_REASONS][2] = {
@@ -66,8 +66,7 @@ static uint32_t pseudo_header(struct in_addr source, size_t len)
 	       VRRP_PROTOCOL + (uint32_t)len;
 }
 
-/* --- receive -----------------------------------------------------------------------------------
- */
+/* --- receive --------------------------------------------------------------------------------- */
 static bool checksum_ok(const uint8_t *p, size_t n, struct in_addr source, enum vrrp_checksum *ret)
 {
 	if (fold(sum(p, n, 0)) == 0)
@@ -141,8 +140,7 @@ enum vrrp_reason vrrp_decode(const uint8_t *p, size_t n, const bool vrids[256], 
 	return VRRP_OK;
 }
 
-/* --- send --------------------------------------------------------------------------------------
- */
+/* --- send ------------------------------------------------------------------------------------ */
 static void put_checksum(uint8_t *at, uint16_t v)
 {
 	at[0] = (uint8_t)(v >> 8);

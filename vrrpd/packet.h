@@ -13,14 +13,14 @@
 
 #include "common/clock.h"
 
-#define VRRP_PROTOCOL	   112
-#define VRRP_GROUP	   0xE0000012U /* 224.0.0.18 */
+#define VRRP_PROTOCOL      112
+#define VRRP_GROUP         0xE0000012U /* 224.0.0.18 */
 #define VRRP_MAX_ADDRESSES 64
-#define VRRP_ETH_LEN	   14
-#define VRRP_IP_LEN	   20
-#define VRRP_FRAME_MAX	   (VRRP_ETH_LEN + VRRP_IP_LEN + 8 + 4 * VRRP_MAX_ADDRESSES)
-#define ARP_FRAME_LEN	   42
-#define MAC_LEN		   6
+#define VRRP_ETH_LEN       14
+#define VRRP_IP_LEN        20
+#define VRRP_FRAME_MAX     (VRRP_ETH_LEN + VRRP_IP_LEN + 8 + 4 * VRRP_MAX_ADDRESSES)
+#define ARP_FRAME_LEN      42
+#define MAC_LEN            6
 
 /* Which form of the checksum: RFC 9568 section 5.2.8, over the message alone, or with an IPv4
  * pseudo-header, as RFC 5798 was read by some. Both are accepted. */
@@ -46,7 +46,7 @@ enum vrrp_reason {
 	VRRP_BAD_LENGTH,
 	VRRP_BAD_CHECKSUM,
 	VRRP_UNKNOWN_VRID, /* on that interface */
-	VRRP_BAD_COUNT,	   /* no address: erratum 8299 */
+	VRRP_BAD_COUNT,    /* no address: erratum 8299 */
 	VRRP_BAD_INTERVAL, /* 0: erratum 8301 */
 	VRRP_REASONS,
 };

@@ -46,8 +46,7 @@ const char *report_health(uint32_t health)
 	return "ok";
 }
 
-/* --- failover ready? ---------------------------------------------------------------------------
- */
+/* --- failover ready? ------------------------------------------------------------------------- */
 static void peer_unheard(const struct election *e, usec_t now, struct report *r)
 {
 	if (!e->peer.known && !e->key)
@@ -137,8 +136,7 @@ void report_not_ready(
 	sync_missing(e, f, now, r);
 }
 
-/* --- conditions --------------------------------------------------------------------------------
- */
+/* --- conditions ------------------------------------------------------------------------------ */
 usec_t report_path_heard(const struct election *e, size_t link, enum report_path kind)
 {
 	const struct election_link *l = &e->links[link];

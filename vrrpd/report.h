@@ -19,11 +19,11 @@ struct report {
 
 /* What the core does not know. */
 struct report_facts {
-	const char *sync_reason;	       /* syncd's, when not in sync */
-	uint8_t free_vrid;		       /* 0: none */
+	const char *sync_reason;               /* syncd's, when not in sync */
+	uint8_t free_vrid;                     /* 0: none */
 	const uint8_t (*foreign_mac)[MAC_LEN]; /* per instance */
 	const bool *other_checksum; /* per instance: heard in the form that we do not send */
-	const bool *missing;	    /* per link: there is no such interface */
+	const bool *missing;        /* per link: there is no such interface */
 	const uint8_t *stray_vrid;  /* per link: heard there, not configured; 0: none */
 };
 

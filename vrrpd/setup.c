@@ -59,8 +59,7 @@ static void track(struct election_config *c, const struct config_strings *names)
 		c->links[link_index(c, names->v[i])].tracked = true;
 }
 
-/* --- the digest of what both nodes must agree on -------------------------------------------------
- */
+/* --- the digest of what both nodes must agree on --------------------------------------------- */
 static uint64_t hash(const void *p, size_t n)
 {
 	uint8_t full[32];

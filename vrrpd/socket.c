@@ -48,8 +48,7 @@ void sockets_init(struct sockets *s, uv_loop_t *loop,
 	}
 }
 
-/* --- receive -----------------------------------------------------------------------------------
- */
+/* --- receive --------------------------------------------------------------------------------- */
 /* False: nothing waits. */
 static bool receive(struct socket_tap *t, bool deliver)
 {
@@ -103,8 +102,7 @@ void sockets_drain(struct sockets *s)
 		}
 }
 
-/* --- open and close ----------------------------------------------------------------------------
- */
+/* --- open and close -------------------------------------------------------------------------- */
 static int join(int fd, unsigned ifindex, const uint8_t mac[MAC_LEN])
 {
 	struct packet_mreq m = {
@@ -220,8 +218,7 @@ int sockets_link(struct sockets *s, size_t link, unsigned ifindex, const uint8_t
 	return r;
 }
 
-/* --- send --------------------------------------------------------------------------------------
- */
+/* --- send ------------------------------------------------------------------------------------ */
 int sockets_send(struct sockets *s, size_t link, const uint8_t *frame, size_t n)
 {
 	const struct socket_port *p = &s->ports[link];

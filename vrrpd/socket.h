@@ -24,7 +24,7 @@ struct socket_tap {
 	uv_poll_t poll;
 	struct socket_port *port;
 	enum socket_kind kind;
-	int fd;	      /* -1: none */
+	int fd;       /* -1: none */
 	bool closing; /* the handle is not free yet */
 };
 

@@ -31,8 +31,7 @@ static uint64_t ago(const struct fill *f, usec_t t, usec_t unit)
 	return t != USEC_NEVER && f->now > t ? (uint64_t)((f->now - t) / unit) : 0;
 }
 
-/* --- reports -----------------------------------------------------------------------------------
- */
+/* --- reports --------------------------------------------------------------------------------- */
 static size_t sentences(struct fill *f, const struct report *r, char ***ret)
 {
 	char **v = arena_array(f->a, r->n, sizeof(*v));
@@ -86,8 +85,7 @@ static void reports(struct fill *f, Gp__VrrpdStatus *s)
 	s->n_conditions = sentences(f, &r, &s->conditions);
 }
 
-/* --- peer --------------------------------------------------------------------------------------
- */
+/* --- peer ------------------------------------------------------------------------------------ */
 static const char *wire_role_str(enum beat_role r)
 {
 	static const char *const names[] = {
@@ -139,8 +137,7 @@ static void peer(struct fill *f, Gp__VrrpdStatus *s)
 	s->peer = p;
 }
 
-/* --- instances, tracks, transitions ------------------------------------------------------------
- */
+/* --- instances, tracks, transitions ---------------------------------------------------------- */
 static const char *instance_state(const struct election *e, size_t i)
 {
 	if (e->role == ELECTION_INIT || !e->links[e->cfg.instances[i].link].carrier)
@@ -254,8 +251,7 @@ static void transitions(struct fill *f, Gp__VrrpdStatus *s)
 	}
 }
 
-/* --- counters ----------------------------------------------------------------------------------
- */
+/* --- counters -------------------------------------------------------------------------------- */
 static void counter(
 	struct fill *f, Gp__Status *st, const char *prefix, const char *name, uint64_t value)
 {

@@ -15,7 +15,7 @@
 /* Queries carry an id of their own, so that their answers are no answers to PREPARE and COMMIT. */
 #define QUERY_ID UINT64_MAX
 
-/* --- to a daemon ------------------------------------------------------------------------------ */
+/* --- to a daemon ----------------------------------------------------------------------------- */
 
 static uint64_t send_control(struct child *ch, Gp__Envelope *e)
 {
@@ -120,7 +120,7 @@ void control_health(struct child *ch, const struct child *about, const char *rea
 		send_control(ch, &e);
 }
 
-/* --- from a daemon ---------------------------------------------------------------------------- */
+/* --- from a daemon --------------------------------------------------------------------------- */
 
 static void on_ack(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
@@ -190,7 +190,7 @@ void control_close(struct child *ch)
 		ipc_conn_close(c);
 }
 
-/* --- clients of supervisor.sock --------------------------------------------------------------- */
+/* --- clients of supervisor.sock -------------------------------------------------------------- */
 
 void requester_ack(struct requester *r)
 {

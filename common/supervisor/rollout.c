@@ -13,7 +13,7 @@
 
 static void reload_act(struct supervisor *sup, enum reload_action action, usec_t now);
 
-/* --- a child's configuration ------------------------------------------------------------------ */
+/* --- a child's configuration ----------------------------------------------------------------- */
 
 /* One that runs on another configuration than the node's, or on none yet, is given it. */
 void rollout_catch_up(struct child *ch)
@@ -97,7 +97,7 @@ void supervisor_on_answer(struct child *ch, uint64_t id, bool ok, const char *te
 	supervisor_settle(sup, now);
 }
 
-/* --- reload ----------------------------------------------------------------------------------- */
+/* --- reload ---------------------------------------------------------------------------------- */
 
 static void describe_culprits(
 	struct supervisor *sup, const char *what, char out[SUPERVISOR_WHY_MAX])

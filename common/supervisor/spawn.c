@@ -81,7 +81,7 @@ int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundi
 	return r;
 }
 
-/* --- in the child ----------------------------------------------------------------------------- */
+/* --- in the child ---------------------------------------------------------------------------- */
 
 static void child_fail(const char *what, int err)
 {
@@ -159,7 +159,7 @@ static void child_run(const struct spawn *s, int program, int control, int liste
 	child_fail(s->role->name, errno);
 }
 
-/* --- in the supervisor ------------------------------------------------------------------------ */
+/* --- in the supervisor ----------------------------------------------------------------------- */
 
 int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_control)
 {

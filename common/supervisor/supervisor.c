@@ -36,7 +36,7 @@ struct child *supervisor_child(struct supervisor *sup, const char *name)
 	return NULL;
 }
 
-/* --- state and time --------------------------------------------------------------------------- */
+/* --- state and time -------------------------------------------------------------------------- */
 
 static void judge(struct supervisor *sup, const char **state, char why[SUPERVISOR_WHY_MAX])
 {
@@ -109,8 +109,7 @@ void supervisor_settle(struct supervisor *sup, usec_t now)
 	timer_set(&sup->tick, due);
 }
 
-/* --- health --------------------------------------------------------------------------------------
- */
+/* --- health ---------------------------------------------------------------------------------- */
 
 static const char *health_reason(const struct child *ch, char out[SUPERVISOR_WHY_MAX])
 {
@@ -134,7 +133,7 @@ void supervisor_tell_health(struct child *about)
 		control_health(vrrpd, about, health_reason(about, reason));
 }
 
-/* --- life and death --------------------------------------------------------------------------- */
+/* --- life and death -------------------------------------------------------------------------- */
 
 static void forget_process(struct child *ch)
 {

@@ -71,7 +71,7 @@ struct supervisor {
 	uint64_t reloads, reloads_refused;
 };
 
-/* --- supervisor.c ----------------------------------------------------------------------------- */
+/* --- supervisor.c ---------------------------------------------------------------------------- */
 
 /* Children, config, rundir and sockets are set up; starts everything on the loop. */
 int supervisor_start(struct supervisor *sup) __attribute__((warn_unused_result));
@@ -89,7 +89,7 @@ void supervisor_on_ready(struct child *ch);
 void supervisor_on_status(struct child *ch);
 void supervisor_on_hangup(struct child *ch);
 
-/* --- rollout.c -------------------------------------------------------------------------------- */
+/* --- rollout.c ------------------------------------------------------------------------------- */
 
 void supervisor_reload(struct supervisor *sup, struct requester by);
 /* To PREPARE or COMMIT. */
@@ -98,7 +98,7 @@ void rollout_catch_up(struct child *ch);
 void rollout_died(struct child *ch, usec_t now);
 void rollout_tick(struct supervisor *sup, usec_t now);
 
-/* --- ipc.c ------------------------------------------------------------------------------------ */
+/* --- ipc.c ----------------------------------------------------------------------------------- */
 
 int control_open(struct child *ch, int fd) __attribute__((warn_unused_result));
 void control_close(struct child *ch);

@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SLICE	    512u /* flows in flight; the server's buffers hold them with ease */
+#define SLICE       512u /* flows in flight; the server's buffers hold them with ease */
 #define SLICE_MS    300
 #define SLICE_TRIES 8
 

@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 #define RECORD_MAGIC 0x67707472u
-#define TICK_NS	     INT64_C(1000000)
+#define TICK_NS      INT64_C(1000000)
 
 enum record_kind { RECORD_ECHO = 1, RECORD_STREAM = 2 };
 

@@ -31,8 +31,7 @@ static bool daemons_run(const struct node *n)
 	return true;
 }
 
-/* --- one holder --------------------------------------------------------------------------------
- */
+/* --- one holder ------------------------------------------------------------------------------ */
 static bool any_path(const struct world *w)
 {
 	for (unsigned p = 0; p < PATHS; p++)
@@ -113,8 +112,7 @@ static void check_holders(struct world *w)
 		x->overlap_since = USEC_NEVER;
 }
 
-/* --- roles -------------------------------------------------------------------------------------
- */
+/* --- roles ----------------------------------------------------------------------------------- */
 static void check_roles(struct world *w)
 {
 	struct watch *x = &w->watch;
@@ -133,8 +131,7 @@ static void check_roles(struct world *w)
 	}
 }
 
-/* --- in sync -----------------------------------------------------------------------------------
- */
+/* --- in sync --------------------------------------------------------------------------------- */
 /* Changed while the events were heard, and not acknowledged yet: the lag. A Standby whose netcfgd
  * could not take the addresses down in time had traffic of its own. */
 static bool is_pending(const struct node *a, const struct node *b, unsigned id)
@@ -198,8 +195,7 @@ void invariants_check(struct world *w)
 	check_sync(w);
 }
 
-/* --- settled -----------------------------------------------------------------------------------
- */
+/* --- settled --------------------------------------------------------------------------------- */
 static const char *node_unsettled(const struct world *w, const struct node *n, bool active)
 {
 	const struct election *e = &n->vrrpd.e;

@@ -68,8 +68,7 @@ void network_carrier(struct world *w, struct node *n, enum sim_path path, bool o
 		world_post(w, w->now + world_between(w, 50, 1000), n->id, PROC_NETCFGD, &m);
 }
 
-/* --- the HA link's connection ------------------------------------------------------------------
- */
+/* --- the HA link's connection ---------------------------------------------------------------- */
 static bool stream_passes(const struct world *w)
 {
 	const struct path *p = &w->paths[PATH_HA];

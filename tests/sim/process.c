@@ -67,8 +67,7 @@ static void go_on(struct world *w, struct node *n, enum sim_proc p)
 	arm(w, n, p, pr->deadline <= w->now ? w->now + 1 : pr->deadline);
 }
 
-/* --- sockets -----------------------------------------------------------------------------------
- */
+/* --- sockets --------------------------------------------------------------------------------- */
 struct channel *channel_of(struct node *n, enum sim_proc server)
 {
 	return server == PROC_NETCFGD ? &n->vrrpd.netcfgd : &n->vrrpd.syncd;
@@ -127,8 +126,7 @@ void channel_closed(struct world *w, struct node *n, enum sim_proc server)
 	proc_send(w, n, PROC_VRRPD, &m);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 static void empty_inbox(struct world *w, struct process *pr)
 {
 	for (; pr->n > 0; pr->n--, pr->head = (pr->head + 1) % SIM_INBOX)
@@ -283,8 +281,7 @@ void proc_starve(struct world *w, struct node *n, enum sim_proc p, usec_t durati
 	arm(w, n, p, pr->late_until);
 }
 
-/* --- running -----------------------------------------------------------------------------------
- */
+/* --- running --------------------------------------------------------------------------------- */
 static void keep(struct world *w, struct process *pr, const struct msg *m)
 {
 	if (pr->n >= (is_frame(m->kind) ? SIM_INBOX / 2 : SIM_INBOX))

@@ -14,8 +14,7 @@
 #define SETTLE_STEP (5 * MS)
 #define SETTLED_FOR (200 * MS)
 
-/* --- the configuration -------------------------------------------------------------------------
- */
+/* --- the configuration ----------------------------------------------------------------------- */
 static void configure(struct world *w, struct node *n, uint8_t priority)
 {
 	static const char *const names[PATHS] = {"lan", "wan", "ha"};
@@ -67,8 +66,7 @@ static void draw(struct world *w)
 		w->nodes[1].config.priority);
 }
 
-/* --- waiting -----------------------------------------------------------------------------------
- */
+/* --- waiting --------------------------------------------------------------------------------- */
 static bool run_for(struct world *w, usec_t duration)
 {
 	return world_run_until(w, w->now + duration);
@@ -144,8 +142,7 @@ static bool heal(struct world *w)
 	return quiet(w);
 }
 
-/* --- one thing at a time -----------------------------------------------------------------------
- */
+/* --- one thing at a time --------------------------------------------------------------------- */
 static struct node *active(struct world *w)
 {
 	return &w->nodes[w->nodes[0].vrrpd.e.role == ELECTION_ACTIVE ? 0 : 1];

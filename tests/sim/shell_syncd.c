@@ -39,8 +39,7 @@ static void self_later(struct world *w, struct node *n, int kind, uint64_t id)
 	world_post(w, w->now + world_between(w, 20, 300), n->id, PROC_SYNCD, &m);
 }
 
-/* --- the kernel's events -----------------------------------------------------------------------
- */
+/* --- the kernel's events --------------------------------------------------------------------- */
 static void put(struct world *w, struct node *n, enum dirty_op op, const struct flow *f)
 {
 	if (dirty_put(n->syncd.dirty, op, f, node_now(w, n)) < 0)
@@ -79,8 +78,7 @@ static void read_kevents(struct world *w, struct node *n, size_t limit)
 		kernel_events_empty(n);
 }
 
-/* --- notifications and answers ------------------------------------------------------------------
- */
+/* --- notifications and answers --------------------------------------------------------------- */
 static void notify(struct world *w, struct node *n)
 {
 	const struct replica *r = &n->syncd.r;
@@ -126,8 +124,7 @@ static void flush_check(struct world *w, struct node *n)
 		flush_end(w, n, 0);
 }
 
-/* --- sending -----------------------------------------------------------------------------------
- */
+/* --- sending --------------------------------------------------------------------------------- */
 static void send_frame(struct world *w, struct node *n, enum replica_event_type type,
 	const struct replica_action *a)
 {
@@ -189,8 +186,7 @@ void syncd_pump(struct world *w, struct node *n)
 	}
 }
 
-/* --- walks over the own kernel ------------------------------------------------------------------
- */
+/* --- walks over the own kernel --------------------------------------------------------------- */
 static void dump_read(struct world *w, struct node *n)
 {
 	struct syncd_shell *s = &n->syncd;
@@ -262,8 +258,7 @@ static void apply_batch(struct world *w, struct node *n, const struct msg *m)
 	}
 }
 
-/* --- actions -----------------------------------------------------------------------------------
- */
+/* --- actions --------------------------------------------------------------------------------- */
 static void dump(struct world *w, struct node *n, uint64_t id)
 {
 	struct syncd_shell *s = &n->syncd;
@@ -419,8 +414,7 @@ static void step(
 		carry_out(w, n, &out.v[i], batch);
 }
 
-/* --- what arrives ------------------------------------------------------------------------------
- */
+/* --- what arrives ---------------------------------------------------------------------------- */
 static void on_role(struct world *w, struct node *n, const struct msg *m)
 {
 	struct replica_event ev = {.term = m->role.term, .handover = m->role.handover};

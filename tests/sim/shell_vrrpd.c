@@ -19,8 +19,7 @@
 
 static void step(struct world *w, struct node *n, const struct election_event *ev);
 
-/* --- what the core asks for --------------------------------------------------------------------
- */
+/* --- what the core asks for ------------------------------------------------------------------ */
 static void send_beat(
 	struct world *w, struct node *n, size_t link, enum beat_kind kind, uint64_t echo)
 {
@@ -214,8 +213,7 @@ static void step(struct world *w, struct node *n, const struct election_event *e
 	apply(w, n, &w->actions);
 }
 
-/* --- connections -------------------------------------------------------------------------------
- */
+/* --- connections ----------------------------------------------------------------------------- */
 static void channel_event(struct world *w, struct node *n, enum sim_proc server, bool up)
 {
 	struct election_event ev = {.channel = {up}};
@@ -293,8 +291,7 @@ static void expire(struct world *w, struct node *n, struct channel *c)
 	}
 }
 
-/* --- what arrives ------------------------------------------------------------------------------
- */
+/* --- what arrives ---------------------------------------------------------------------------- */
 static void on_frame(struct world *w, struct node *n, const struct msg *m)
 {
 	struct vrrpd_shell *v = &n->vrrpd;

@@ -42,8 +42,7 @@ enum { NODES = 2 };
 enum sim_path { PATH_LAN, PATH_WAN, PATH_HA, PATHS };
 enum sim_proc { PROC_SUPERVISOR, PROC_NETCFGD, PROC_SYNCD, PROC_VRRPD, PROCS };
 
-/* --- messages: what travels to a process --------------------------------------------------------
- */
+/* --- messages: what travels to a process ----------------------------------------------------- */
 enum msg_kind {
 	MSG_NONE,
 	/* network to vrrpd */

@@ -39,8 +39,7 @@ static void mix(struct world *w, uint64_t v)
 	w->hash ^= w->hash >> 29;
 }
 
-/* --- trace -------------------------------------------------------------------------------------
- */
+/* --- trace ----------------------------------------------------------------------------------- */
 static void put_line(struct world *w, const char *fmt, va_list ap, const struct node *n)
 	__attribute__((format(printf, 2, 0)));
 static void put_line(struct world *w, const char *fmt, va_list ap, const struct node *n)
@@ -86,8 +85,7 @@ void world_fail(struct world *w, const char *invariant, const char *fmt, ...)
 	printf("\n");
 }
 
-/* --- queue -------------------------------------------------------------------------------------
- */
+/* --- queue ----------------------------------------------------------------------------------- */
 static bool earlier(const struct world *w, uint16_t a, uint16_t b)
 {
 	const struct event *x = &w->pool[a], *y = &w->pool[b];

@@ -14,10 +14,10 @@ struct bed {
 	int listen_fd;
 	struct ipc_server *server;
 	bool server_closed;
-	unsigned state;	  /* what state_bit returns */
+	unsigned state;   /* what state_bit returns */
 	unsigned handled; /* requests that reached a handler */
 	unsigned closed;  /* connections */
-	bool mute;	  /* handlers do not answer */
+	bool mute;        /* handlers do not answer */
 	struct ipc_conn *subscriber;
 };
 

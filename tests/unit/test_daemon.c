@@ -25,7 +25,7 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 
-/* --- the daemon ------------------------------------------------------------------------------- */
+/* --- the daemon ------------------------------------------------------------------------------ */
 
 static struct daemon *me;
 
@@ -97,7 +97,7 @@ static void stop(void *owner)
 static const struct daemon_ops ops = {
 	.name = "testd", .prepare = prepare, .commit = commit, .status = status, .stop = stop};
 
-/* --- the supervisor's end --------------------------------------------------------------------- */
+/* --- the supervisor's end -------------------------------------------------------------------- */
 
 static struct {
 	pid_t pid;

@@ -277,8 +277,7 @@ static void lan_partition_moves_nothing(void **state)
 	assert_int_equal(role(1), ELECTION_STANDBY);
 }
 
-/* --- heartbeats off, and routers known by adverts only -------------------------------------------
- */
+/* --- heartbeats off, and routers known by adverts only --------------------------------------- */
 static void heartbeats_off_takes_three_adverts(void **state)
 {
 	static const usec_t intervals[] = {10 * MS, 100 * MS, SEC};

@@ -52,8 +52,7 @@ static void on_lease(void *owner, const char *why, usec_t took)
 
 static const struct engine_ops ops = {on_links, on_error, on_lease};
 
-/* --- tools --------------------------------------------------------------------------------------
- */
+/* --- tools ----------------------------------------------------------------------------------- */
 
 static int run(const char *command)
 {
@@ -206,8 +205,7 @@ static void restart(void)
 	assert_int_equal(commit(&e, SITE), 0);
 }
 
-/* --- tests ---------------------------------------------------------------------------------------
- */
+/* --- tests ----------------------------------------------------------------------------------- */
 
 static void test_configure_and_restart(void **state)
 {

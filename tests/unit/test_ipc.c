@@ -34,7 +34,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- who may what ----------------------------------------------------------------------------- */
+/* --- who may what ---------------------------------------------------------------------------- */
 
 /* Connects with the effective identity of a user and groups: that is what the kernel reports. */
 static int connect_as(unsigned uid, unsigned gid, gid_t group)
@@ -145,7 +145,7 @@ static void failed_check_closes(void **state)
 	close(fd);
 }
 
-/* --- the client ------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------ */
 
 static struct {
 	struct ipc_client *c;
@@ -352,7 +352,7 @@ static void paused_server_keeps_clients_waiting(void **state)
 	close(fd);
 }
 
-/* --- the control channel ---------------------------------------------------------------------- */
+/* --- the control channel --------------------------------------------------------------------- */
 
 static unsigned control_handled;
 static bool control_closed;

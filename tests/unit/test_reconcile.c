@@ -17,10 +17,9 @@
 #include "netcfgd/reconcile.h"
 
 #define MAX_ROUNDS 8
-#define N_IFS	   6
+#define N_IFS      6
 
-/* --- a generated world --------------------------------------------------------------------------
- */
+/* --- a generated world ----------------------------------------------------------------------- */
 
 struct world {
 	struct config cfg;
