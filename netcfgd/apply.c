@@ -32,8 +32,7 @@ struct batch {
 
 static char buffer[BATCH_MESSAGES * MESSAGE_MAX] __attribute__((aligned(8)));
 
-/* --- what went wrong
- * ------------------------------------------------------------------------------ */
+/* --- what went wrong ------------------------------------------------------------------------- */
 
 static const char *link_label(const struct op *op)
 {
@@ -150,8 +149,7 @@ static bool harmless(const struct op *op, int err)
 	return false;
 }
 
-/* --- messages
- * --------------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 static struct nlmsghdr *header(char *buf, uint16_t type, uint16_t flags)
 {
@@ -283,8 +281,7 @@ static struct nlmsghdr *route_message(char *buf, const struct op *op)
 	return nlh;
 }
 
-/* --- batches
- * ------------------------------------------------------------------------------------------ */
+/* --- batches --------------------------------------------------------------------------------- */
 
 static void on_ack(uint32_t seq, int err, const char *text, void *arg)
 {

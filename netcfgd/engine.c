@@ -458,8 +458,7 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	return -EIO;
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 static void repair(struct engine *e, usec_t now)
 {
@@ -528,8 +527,7 @@ usec_t engine_due(const struct engine *e)
 	return e->retry_at < due ? e->retry_at : due;
 }
 
-/* --- for reports
- * ------------------------------------------------------------------------------------ */
+/* --- for reports ----------------------------------------------------------------------------- */
 
 const struct config_prefix *engine_primary(const struct engine *e, const struct kernel_link *l)
 {

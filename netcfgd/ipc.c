@@ -23,8 +23,7 @@ static char *no_text(void)
 	return empty;
 }
 
-/* --- lease
- * ------------------------------------------------------------------------------------------- */
+/* --- lease ----------------------------------------------------------------------------------- */
 
 /* However old it is: a request only counts for its ttl, so an ancient one is harmless. */
 static const char *check_lease(const Gp__Envelope *e)
@@ -107,8 +106,7 @@ static void on_lease(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	netcfgd_rearm(n);
 }
 
-/* --- links
- * --------------------------------------------------------------------------------------------- */
+/* --- links ----------------------------------------------------------------------------------- */
 
 static struct link_told link_now(const struct netcfgd *n, const char *name)
 {
@@ -191,8 +189,7 @@ const struct ipc_rule netcfgd_rules[] = {
 };
 const size_t netcfgd_n_rules = sizeof(netcfgd_rules) / sizeof(netcfgd_rules[0]);
 
-/* --- status
- * ------------------------------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------------------------- */
 
 static char *role_name(enum config_role role)
 {
