@@ -228,8 +228,7 @@ static void test_paths(void **state)
 	overview_print(f, &o);
 	fclose(f);
 	assert_non_null(strstr(text, "gw-02, absent, last heard"));
-	assert_non_null(strstr(text,
-		"silent: ge4 (heartbeat) for 3.0 ms, ge2 for 400 ms;"));
+	assert_non_null(strstr(text, "silent: ge4 (heartbeat) for 3.0 ms, ge2 for 400 ms;"));
 	free(text);
 }
 
