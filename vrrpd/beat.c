@@ -94,7 +94,7 @@ int beat_encode(const struct beat *b, struct beat_key *key, uint8_t *out, size_t
 	wcursor_u32(&c, b->advert_interval_us);
 	wcursor_u32(&c, b->heartbeat_us);
 	wcursor_u64(&c, b->digest);
-	wcursor_u32(&c, 0);
+	wcursor_u32(&c, b->served);
 	wcursor_bytes(&c, b->node, node);
 	if (c.bad)
 		return -ENOSPC;
@@ -145,7 +145,7 @@ static size_t read_fields(struct rcursor *c, struct beat *b)
 	b->advert_interval_us = rcursor_u32(c);
 	b->heartbeat_us = rcursor_u32(c);
 	b->digest = rcursor_u64(c);
-	rcursor_u32(c); /* reserved: ignored */
+	b->served = rcursor_u32(c);
 	return node;
 }
 

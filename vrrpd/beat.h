@@ -69,6 +69,7 @@ struct beat {
 	uint32_t advert_interval_us;
 	uint32_t heartbeat_us;
 	uint64_t digest; /* of the part of the configuration both nodes must share */
+	uint32_t served; /* newest term in which the sender was Active, low half; 0: never */
 	uint8_t priority;
 	char node[BEAT_NODE_MAX + 1];
 };

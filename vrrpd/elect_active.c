@@ -26,6 +26,7 @@ void elect_become_active(struct elect *x, usec_t lease_until)
 	struct election *e = x->e;
 
 	e->lease_until = lease_until;
+	e->served = e->term;
 	e->lease_failed = 0;
 	e->commanded = false;
 	e->lapsed = false;
@@ -43,7 +44,7 @@ void elect_resume_active(struct elect *x, uint64_t term, const char *why)
 {
 	struct election *e = x->e;
 
-	e->term = term;
+	e->term = e->served = term;
 	e->tick_due = x->now + election_times(e).tick;
 	elect_set_role(x, ELECTION_ACTIVE, "%s", why);
 	elect_lease(x, ELECTION_LEASE_RENEW, term);

@@ -335,6 +335,13 @@ static struct in_addr ha_address(const struct election *e)
 	return (struct in_addr){0};
 }
 
+/* Neither is Active: whose sessions are the truth? Those of the Standby that has them all are as
+ * good as those of whoever was Active last; a half-filled table must not win over them. */
+static bool has_sessions(bool in_sync, uint32_t served, uint32_t other_served)
+{
+	return in_sync || (served != other_served && (int32_t)(served - other_served) > 0);
+}
+
 /* Each comparison uses what both sides know of each other, so both come to the same answer as soon
  * as each has heard the other's newest frame; the sessions differ, so there is always one. */
 bool elect_better(const struct election *e, const struct beat *peer, bool both_active, usec_t now)
@@ -351,6 +358,14 @@ bool elect_better(const struct election *e, const struct beat *peer, bool both_a
 		return level < peer_level;
 	if (both_active && e->term != peer->term)
 		return e->term > peer->term;
+	if (e->cfg.sync && !both_active) {
+		bool own_full = has_sessions(e->in_sync, (uint32_t)e->served, peer->served);
+		bool peer_full = has_sessions(
+			(peer->flags & BEAT_FLAG_IN_SYNC) != 0, peer->served, (uint32_t)e->served);
+
+		if (own_full != peer_full)
+			return own_full;
+	}
 	if (e->cfg.priority != peer->priority)
 		return e->cfg.priority > peer->priority;
 	uint32_t own = ntohl(ha_address(e).s_addr), other = ntohl(peer->ha_address.s_addr);

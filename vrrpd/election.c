@@ -424,6 +424,7 @@ void election_fill_beat(
 	ret->flags = wire_flags(e);
 	ret->session = e->cfg.session;
 	ret->term = e->term;
+	ret->served = (uint32_t)e->served;
 	if (ret->flags & BEAT_FLAG_GRANT)
 		ret->granted_term = e->term + 1;
 	ret->health = election_health(e, e->last_step);

@@ -275,7 +275,8 @@ struct election {
 	enum election_role role;
 	usec_t role_since;
 	char reason[ELECTION_TEXT];
-	uint64_t term; /* newest known: own while Active, the peer's while Standby */
+	uint64_t term;   /* newest known: own while Active, the peer's while Standby */
+	uint64_t served; /* newest term in which this node was Active; 0: never since start */
 	usec_t last_step;
 
 	struct election_link links[ELECTION_MAX_LINKS];

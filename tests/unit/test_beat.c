@@ -33,6 +33,7 @@ static struct beat sample(void)
 		.advert_interval_us = 1000000,
 		.heartbeat_us = 10000,
 		.digest = UINT64_C(0x0123456789abcdef),
+		.served = 0x89abcdef,
 		.priority = 150,
 		.node = "gw-01"};
 }
@@ -70,6 +71,7 @@ static void round_trip(void **state)
 	assert_int_equal(c.advert_interval_us, b.advert_interval_us);
 	assert_int_equal(c.heartbeat_us, b.heartbeat_us);
 	assert_int_equal(c.digest, b.digest);
+	assert_int_equal(c.served, b.served);
 	assert_int_equal(c.priority, b.priority);
 	assert_string_equal(c.node, b.node);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "tests/unit/pair_bed.h"
+#include "vrrpd/elect.h"
 
 static void both_start_together(void **state)
 {
@@ -481,6 +482,36 @@ static void random_faults_converge(void **state)
 	}
 }
 
+/* Nobody is Active: whoever has the sessions is better than a half-filled table of a higher
+ * priority. */
+static void sessions_beat_priority_in_a_vacancy(void **state)
+{
+	static const struct {
+		bool in_sync, peer_in_sync;
+		uint32_t served, peer_served;
+		bool better;
+	} cases[] = {
+		{false, false, 0, 0, true}, /* nobody has any: priority */
+		{false, false, 3, 4, false}, {false, false, 4, 3, true},
+		{true, false, 3, 4, true}, /* a full Standby is as good as the last Active */
+		{false, true, 3, 3, false},
+		{false, false, 1, UINT32_MAX, true}, /* low halves wrap */
+	};
+	struct election *e = &pair->n[0].e;
+
+	(void)state;
+	boot_both();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct beat peer = e->peer.last;
+
+		peer.flags = BEAT_FLAG_ABLE | (cases[i].peer_in_sync ? BEAT_FLAG_IN_SYNC : 0U);
+		peer.served = cases[i].peer_served;
+		e->in_sync = cases[i].in_sync;
+		e->served = cases[i].served;
+		assert_int_equal(elect_better(e, &peer, false, pair->now), cases[i].better);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +540,7 @@ int main(void)
 		T(timers_of_rfc_9568),
 		T(largest_configuration_fits),
 		T(reload_keeps_the_role),
+		T(sessions_beat_priority_in_a_vacancy),
 		T(random_faults_converge),
 	};
 

@@ -127,8 +127,7 @@ static void new_desired(struct world *w)
 	}
 }
 
-/* --- the model of a kernel
- * ------------------------------------------------------------------------ */
+/* --- the model of a kernel ------------------------------------------------------------------- */
 
 static struct kernel_link *model_link(struct world *w, const char *name)
 {
@@ -236,8 +235,7 @@ static void model_apply(struct world *w, const struct op *op)
 	}
 }
 
-/* --- what must hold
- * ----------------------------------------------------------------------------------- */
+/* --- what must hold -------------------------------------------------------------------------- */
 
 static bool any_virtual(const struct world *w)
 {
@@ -376,8 +374,7 @@ static void check_desired(const struct world *w)
 			assert_non_null(desired_link_find(w->d, l->name));
 }
 
-/* --- runs
- * ---------------------------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------ */
 
 /* Strangers change things behind our back. */
 static void disturb(struct world *w)
