@@ -38,8 +38,7 @@ struct conn {
 	uint8_t tx[CONN_TX_BYTES];
 };
 
-/* --- TLS settings ------------------------------------------------------------------------------
- */
+/* --- TLS settings ---------------------------------------------------------------------------- */
 
 /* The fingerprint is all the trust there is: names, dates and issuers say nothing here. */
 static int verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
@@ -105,8 +104,7 @@ void conn_tls_fini(struct conn_tls *tls)
 	mbedtls_ssl_config_free(&tls->server);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------
- */
+/* --- bytes ----------------------------------------------------------------------------------- */
 
 static int bio_send(void *arg, const unsigned char *buf, size_t n)
 {
@@ -169,8 +167,7 @@ void conn_fail(struct conn *c, const char *why)
 	call_again(c);
 }
 
-/* --- handshake, reading, writing ----------------------------------------------------------------
- */
+/* --- handshake, reading, writing ------------------------------------------------------------- */
 
 static void handshake(struct conn *c)
 {
@@ -298,8 +295,7 @@ bool conn_has_room(const struct conn *c)
 	       sizeof(c->tx) - c->tx_len >= FRAME_MAX_BYTES + CONN_TX_RESERVE;
 }
 
-/* --- loop --------------------------------------------------------------------------------------
- */
+/* --- loop ------------------------------------------------------------------------------------ */
 
 static void work(struct conn *c)
 {

@@ -59,7 +59,7 @@ enum conn_end { CONN_END_OTHER, CONN_END_SOCKET, CONN_END_FINGERPRINT, CONN_END_
 enum conn_end conn_end(const struct conn *c, int *ret_err); /* SOCKET: negative errno, else 0 */
 bool conn_is_secure(const struct conn *c);
 usec_t conn_born(const struct conn *c);
-usec_t conn_heard(const struct conn *c);		       /* when bytes last came */
+usec_t conn_heard(const struct conn *c);                       /* when bytes last came */
 const mbedtls_pk_context *conn_peer_key(const struct conn *c); /* NULL before it is secure */
 void conn_bytes(const struct conn *c, uint64_t *ret_sent, uint64_t *ret_received);
 

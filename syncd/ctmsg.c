@@ -24,8 +24,7 @@
 
 #include "syncd/record.h"
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 struct attr {
 	unsigned type;
@@ -256,8 +255,7 @@ bool ctmsg_parse_count(const struct nlmsghdr *nlh, uint32_t *ret)
 	return false;
 }
 
-/* --- writing: CTMSG_MAX_BYTES hold the largest request, IPv6 with both translations
- * --------------- */
+/* --- writing: CTMSG_MAX_BYTES hold the largest request, IPv6 with both translations ---------- */
 
 struct out {
 	uint8_t *start, *p;

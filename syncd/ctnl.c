@@ -20,12 +20,12 @@
 
 #include "syncd/ctmsg.h"
 
-#define EVENT_BYTES	 4096 /* per datagram: one event */
-#define EVENT_BATCH	 32
-#define DUMP_BYTES	 ((size_t)64 << 10)
-#define REQUEST_BYTES	 ((size_t)64 << 10)
+#define EVENT_BYTES      4096 /* per datagram: one event */
+#define EVENT_BATCH      32
+#define DUMP_BYTES       ((size_t)64 << 10)
+#define REQUEST_BYTES    ((size_t)64 << 10)
 #define SOCKET_BUF_BYTES (4 << 20)
-#define PASSES		 4
+#define PASSES           4
 
 static int open_socket(int rcvbuf)
 {
@@ -67,8 +67,7 @@ static int error_of(const struct nlmsghdr *nlh)
 	return code;
 }
 
-/* --- events ------------------------------------------------------------------------------------
- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 int ctnl_events_open(void)
 {
@@ -158,8 +157,7 @@ void ctnl_events_discard(int fd)
 	while (r > 0 || r == -ENOBUFS);
 }
 
-/* --- dumps -------------------------------------------------------------------------------------
- */
+/* --- dumps ----------------------------------------------------------------------------------- */
 
 int ctnl_dump_open(void)
 {
@@ -202,8 +200,7 @@ int ctnl_dump_read(int fd, ctnl_flow_fn *fn, void *owner)
 	return 1;
 }
 
-/* --- changes -----------------------------------------------------------------------------------
- */
+/* --- changes --------------------------------------------------------------------------------- */
 
 /* What to try for a record; each failure leads to the next, and nothing is tried twice. */
 enum attempt {

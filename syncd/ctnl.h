@@ -14,9 +14,9 @@
 #include "syncd/record.h"
 
 #define CTNL_EVENT_RCVBUF_BYTES (32 << 20)
-#define CTNL_BATCH_MAX		1024 /* records in one ctnl_apply() */
+#define CTNL_BATCH_MAX          1024 /* records in one ctnl_apply() */
 
-/* --- events --- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 enum ctnl_event { CTNL_EVENT_NEW, CTNL_EVENT_UPDATE, CTNL_EVENT_DESTROY };
 typedef void ctnl_event_fn(enum ctnl_event type, const struct flow *f, void *owner);
@@ -30,7 +30,7 @@ int ctnl_events_read(int fd, int max, uint32_t ignored_port, ctnl_event_fn *fn, 
 	__attribute__((warn_unused_result));
 void ctnl_events_discard(int fd);
 
-/* --- dumps --- */
+/* --- dumps ----------------------------------------------------------------------------------- */
 
 typedef void ctnl_flow_fn(const struct flow *f, void *owner);
 
@@ -40,7 +40,7 @@ int ctnl_dump_open(void);
  * be read), 0: complete, or negative errno (-EAGAIN: the table changed its shape meanwhile). */
 int ctnl_dump_read(int fd, ctnl_flow_fn *fn, void *owner) __attribute__((warn_unused_result));
 
-/* --- changes --- */
+/* --- changes --------------------------------------------------------------------------------- */
 
 struct ctnl;
 

@@ -21,7 +21,7 @@ struct entry {
 	TAILQ_ENTRY(entry) link; /* waiting, in_flight or free */
 	struct flow flow;
 	uint64_t stamp; /* when it began to wait, in puts */
-	uint64_t seq;	/* 0: waiting */
+	uint64_t seq;   /* 0: waiting */
 	usec_t since;
 	enum dirty_op op;
 };

@@ -21,8 +21,8 @@
 
 enum dirty_op {
 	DIRTY_UPDATE = 1, /* the peer creates it if it does not have it */
-	DIRTY_CREATE,	  /* it is new: the peer cannot have it */
-	DIRTY_REPLACE,	  /* another session of the same name was destroyed before this one */
+	DIRTY_CREATE,     /* it is new: the peer cannot have it */
+	DIRTY_REPLACE,    /* another session of the same name was destroyed before this one */
 	DIRTY_DELETE,
 };
 

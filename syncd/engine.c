@@ -41,8 +41,7 @@ struct engine {
 	char node[CONFIG_NAME_MAX + 1];
 };
 
-/* --- actions ------------------------------------------------------------------------------------
- */
+/* --- actions --------------------------------------------------------------------------------- */
 
 static void step(struct engine *e, struct replica_event ev);
 
@@ -162,8 +161,7 @@ static void on_deadline(struct timer *t, usec_t now)
 	step(t->owner, (struct replica_event){.type = REPLICA_EV_TICK});
 }
 
-/* --- the link -----------------------------------------------------------------------------------
- */
+/* --- the link -------------------------------------------------------------------------------- */
 
 static void on_hello(struct frame *fill, void *owner)
 {
@@ -261,8 +259,7 @@ static const struct link_ops link_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- source and sink ----------------------------------------------------------------------------
- */
+/* --- source and sink ------------------------------------------------------------------------- */
 
 static bool may_send(uint64_t *ret_term, void *owner)
 {
@@ -338,8 +335,7 @@ static const struct sink_ops sink_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- configuration ------------------------------------------------------------------------------
- */
+/* --- configuration --------------------------------------------------------------------------- */
 
 static bool same_link(const struct engine *e, const struct config *cfg)
 {
@@ -427,8 +423,7 @@ void engine_set_address(struct engine *e, const char *ifname, const struct confi
 	filter_learn(&e->filter, ifname, addr);
 }
 
-/* --- orders -------------------------------------------------------------------------------------
- */
+/* --- orders ---------------------------------------------------------------------------------- */
 
 void engine_promote(struct engine *e, uint64_t term, bool handover)
 {
@@ -476,8 +471,7 @@ bool engine_replicates(const struct engine *e, const struct flow *f)
 	return flow_classify(&e->filter.flows, f) == FLOW_REPLICATED;
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 int engine_new(uv_loop_t *loop, const struct engine_ops *ops, void *owner, struct engine **ret)
 {

@@ -148,8 +148,7 @@ bool flow_equal_state(const struct flow *a, const struct flow *b)
 	       memcmp(a->tcp_flags, b->tcp_flags, 2) == 0;
 }
 
-/* --- how long they live ---------------------------------------------------------------------
- */
+/* --- how long they live ---------------------------------------------------------------------- */
 
 bool flow_is_held(uint32_t kernel_timeout_s)
 {
@@ -187,8 +186,7 @@ uint32_t flow_lifetime_s(const struct flow_lifetimes *l, const struct flow *f)
 	return l->longest_s[lifetime_class(f)];
 }
 
-/* --- which are replicated ----------------------------------------------------------------------
- */
+/* --- which are replicated -------------------------------------------------------------------- */
 
 static bool prefix_has(const struct config_prefix *p, uint8_t family, const uint8_t addr[16])
 {
@@ -261,8 +259,7 @@ enum flow_class flow_classify(const struct flow_filter *filter, const struct flo
 	return FLOW_REPLICATED;
 }
 
-/* --- text --------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------ */
 
 const char *flow_class_to_str(enum flow_class c)
 {

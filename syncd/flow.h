@@ -20,7 +20,7 @@
  * ICMP has its id in sport and type << 8 | code in dport. */
 struct flow_key {
 	uint8_t family; /* AF_INET, AF_INET6 */
-	uint8_t proto;	/* IPPROTO_* */
+	uint8_t proto;  /* IPPROTO_* */
 	uint16_t zone;
 	uint16_t sport, dport;
 	uint8_t src[16], dst[16];
@@ -34,10 +34,10 @@ struct flow_tuple {
 struct flow {
 	struct flow_key key;
 	struct flow_tuple
-		reply;	    /* as the kernel has it: differs from the mirrored key where NAT is */
+		reply;      /* as the kernel has it: differs from the mirrored key where NAT is */
 	uint32_t status;    /* IPS_* */
 	uint32_t timeout_s; /* remaining, without FLOW_HELD_S */
-	bool held;	    /* the kernel's entry is a Standby's copy, and no packet came since */
+	bool held;          /* the kernel's entry is a Standby's copy, and no packet came since */
 	uint32_t mark;
 	uint8_t tcp_state; /* TCP_CONNTRACK_*; 0 for other protocols */
 	uint8_t tcp_wscale[2];
@@ -61,7 +61,7 @@ bool flow_equal_state(const struct flow *a, const struct flow *b);
  * left of the session. Both count down alike, so the kernel's own table says at any moment what is
  * left, and a packet gives the entry its class's timeout, far below. The kernel takes INT_MAX
  * jiffies: 24.8 days at 1000 Hz. */
-#define FLOW_HELD_S	(16u * 24 * 3600)
+#define FLOW_HELD_S     (16u * 24 * 3600)
 #define FLOW_LEFT_MAX_S (7u * 24 * 3600) /* a session that has more left is said to have this */
 
 bool flow_is_held(uint32_t kernel_timeout_s);

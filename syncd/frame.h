@@ -10,11 +10,11 @@
 #include "common/cursor.h"
 #include "syncd/replica.h"
 
-#define FRAME_VERSION	  1 /* what this program speaks, and the oldest it still does */
+#define FRAME_VERSION     1 /* what this program speaks, and the oldest it still does */
 #define FRAME_VERSION_MIN 1
-#define FRAME_HEADER	  4
-#define FRAME_MAX_BYTES	  16384 /* header included; one TLS record */
-#define FRAME_BATCH_HEAD  18	/* payload bytes of a batch before its records */
+#define FRAME_HEADER      4
+#define FRAME_MAX_BYTES   16384 /* header included; one TLS record */
+#define FRAME_BATCH_HEAD  18    /* payload bytes of a batch before its records */
 
 enum frame_type {
 	FRAME_HELLO = 1,

@@ -16,7 +16,7 @@
 #include <mbedtls/x509_crt.h>
 
 #define IDENTITY_FINGERPRINT_BYTES 32
-#define IDENTITY_PEER_KEY_BYTES	   32
+#define IDENTITY_PEER_KEY_BYTES    32
 
 struct identity {
 	mbedtls_entropy_context entropy;

@@ -19,10 +19,10 @@
 #include "syncd/listing.h"
 #include "syncd/report.h"
 
-#define NOTIFY_EVERY	  (200 * USEC_PER_MS) /* counters; changes are told at once */
+#define NOTIFY_EVERY      (200 * USEC_PER_MS) /* counters; changes are told at once */
 #define FLUSH_TIMEOUT_MAX (10 * USEC_PER_SEC)
-#define NETCFGD_TIMEOUT	  (2 * USEC_PER_SEC)
-#define FAREWELL	  (3 * REPLICA_DRAIN_GRACE)
+#define NETCFGD_TIMEOUT   (2 * USEC_PER_SEC)
+#define FAREWELL          (3 * REPLICA_DRAIN_GRACE)
 
 struct syncd {
 	struct daemon *daemon;
@@ -37,7 +37,7 @@ struct syncd {
 	struct listings listings;
 	char peer[CONFIG_PREFIX_STRLEN + 8];
 	char interface[IFNAMSIZ]; /* of the HA link; "" without */
-	enum cause_port port;	  /* that interface */
+	enum cause_port port;     /* that interface */
 	char notified_reason[CAUSE_MAX];
 	char peer_fingerprint[IDENTITY_FINGERPRINT_STRLEN];
 	/* The one flush under way. */
@@ -49,8 +49,7 @@ static struct syncd self;
 
 static int subscription; /* its address marks a subscribed connection */
 
-/* --- sync state ----------------------------------------------------------------------------------
- */
+/* --- sync state ------------------------------------------------------------------------------ */
 
 /* The text lives until the next call. */
 static const char *reason_of(const struct syncd *s, const struct engine_status *st)
@@ -185,8 +184,7 @@ static const struct engine_ops engine_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- netcfgd: addresses that the configuration does not name
- * --------------------------------------- */
+/* --- netcfgd: addresses that the configuration does not name --------------------------------- */
 
 static void on_subscribed(const Gp__Envelope *answer, int err, void *owner, uint64_t cookie)
 {
@@ -235,8 +233,7 @@ static const struct ipc_client_ops netcfgd_ops = {
 	.notify = on_netcfgd_notify,
 };
 
-/* --- orders from vrrpd
- * ----------------------------------------------------------------------------- */
+/* --- orders from vrrpd ----------------------------------------------------------------------- */
 
 static void on_promote(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 {
@@ -303,8 +300,7 @@ static void on_subscribe(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	timer_set(&s->notify, clock_now_us() + NOTIFY_EVERY);
 }
 
-/* --- sessions
- * --------------------------------------------------------------------------------------- */
+/* --- sessions -------------------------------------------------------------------------------- */
 
 static const char *protocol_to_str(uint8_t proto)
 {
@@ -386,8 +382,7 @@ static void on_sessions(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 	ipc_send(c, &answer);
 }
 
-/* --- status
- * ------------------------------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------------------------- */
 
 static void on_status(void *owner, Gp__Status *st, struct arena *scratch)
 {
@@ -410,8 +405,7 @@ static void on_status(void *owner, Gp__Status *st, struct arena *scratch)
 	st->syncd = detail;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static int on_prepare(void *owner, const struct config *cfg, char *why, size_t why_size)
 {

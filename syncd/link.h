@@ -17,10 +17,10 @@
 #include "syncd/frame.h"
 #include "syncd/identity.h"
 
-#define LINK_PING_EVERY	    (250 * USEC_PER_MS)
-#define LINK_DEAD_AFTER	    (1250 * USEC_PER_MS)
-#define LINK_RETRY_MIN	    (100 * USEC_PER_MS)
-#define LINK_RETRY_MAX	    (2 * USEC_PER_SEC)
+#define LINK_PING_EVERY     (250 * USEC_PER_MS)
+#define LINK_DEAD_AFTER     (1250 * USEC_PER_MS)
+#define LINK_RETRY_MIN      (100 * USEC_PER_MS)
+#define LINK_RETRY_MAX      (2 * USEC_PER_SEC)
 #define LINK_HANDSHAKE_MAX  (2 * USEC_PER_SEC)
 #define LINK_CAUSE_FRESH    (10 * USEC_PER_SEC) /* a listener's: the peer has given up */
 #define LINK_MAX_CANDIDATES 4
@@ -29,7 +29,7 @@ struct link;
 
 struct link_ops {
 	void (*hello)(struct frame *fill, void *owner); /* role, handover, term */
-	uint64_t (*sessions)(void *owner);		/* for pings */
+	uint64_t (*sessions)(void *owner);              /* for pings */
 	void (*up)(const struct frame *hello, void *owner);
 	void (*down)(const char *why, void *owner);
 	void (*frame)(const struct frame *f, void *owner);
@@ -45,7 +45,7 @@ enum link_counter {
 	LINK_HANDSHAKE_FAILED, /* the wrong fingerprints included */
 	LINK_BAD_VERSION,
 	LINK_BAD_FRAME, /* malformed, or not in this place */
-	LINK_SILENT,	/* closed after LINK_DEAD_AFTER */
+	LINK_SILENT,    /* closed after LINK_DEAD_AFTER */
 	LINK_COUNTERS,
 };
 

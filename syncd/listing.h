@@ -12,9 +12,9 @@
 #include "common/clock.h"
 #include "syncd/flow.h"
 
-#define LISTING_MAX	 4
-#define LISTING_LIFE	 (10 * USEC_PER_SEC)
-#define LISTING_CHUNK	 1024
+#define LISTING_MAX      4
+#define LISTING_LIFE     (10 * USEC_PER_SEC)
+#define LISTING_CHUNK    1024
 #define LISTING_PAGE_MAX 256 /* sessions */
 
 struct listing {

@@ -12,7 +12,7 @@
 #define FIRST_SLOTS 1024u
 
 struct slot {
-	uint64_t hash;	/* 0: free */
+	uint64_t hash;  /* 0: free */
 	uint64_t reply; /* hash of the reply direction; 0: unmarked */
 };
 

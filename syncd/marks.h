@@ -15,7 +15,7 @@ struct marks;
 
 enum mark_verdict {
 	MARK_NAMED,
-	MARK_ABSENT,	/* the Active does not have it */
+	MARK_ABSENT,    /* the Active does not have it */
 	MARK_DIFFERENT, /* the Active's has another reply direction */
 };
 

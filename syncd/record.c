@@ -11,8 +11,8 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 
 /* Byte 0: operation in the low three bits, what follows in the others. */
-#define OP_MASK	  0x07
-#define HAS_V6	  0x08
+#define OP_MASK   0x07
+#define HAS_V6    0x08
 #define HAS_REPLY 0x10
 #define HAS_MARK  0x20
 #define HAS_ZONE  0x40

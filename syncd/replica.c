@@ -43,8 +43,7 @@ static void refuse(struct step *s, enum replica_refusal why)
 	act(s, REPLICA_DO_REFUSE);
 }
 
-/* --- Active ------------------------------------------------------------------------------------
- */
+/* --- Active ---------------------------------------------------------------------------------- */
 
 static void sync_begin(struct step *s, enum replica_sync sync)
 {
@@ -205,8 +204,7 @@ static void on_drained(struct step *s)
 		drain_end(s);
 }
 
-/* --- Standby -----------------------------------------------------------------------------------
- */
+/* --- Standby --------------------------------------------------------------------------------- */
 
 static void stop_receiving(struct step *s)
 {
@@ -336,8 +334,7 @@ static void on_missing(struct step *s)
 	s->r->progress_at = s->now;
 }
 
-/* --- roles and the link ------------------------------------------------------------------------
- */
+/* --- roles and the link ---------------------------------------------------------------------- */
 
 static void handover_end(struct step *s)
 {
@@ -505,8 +502,7 @@ static void on_tick(struct step *s)
 	}
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 static void (*const handlers[])(struct step *) = {
 	[REPLICA_EV_PROMOTE] = on_promote,

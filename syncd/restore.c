@@ -23,7 +23,7 @@
 #define PAUSE_MIN   (2 * USEC_PER_MS)
 #define PAUSE_SHARE 4
 #define RETRY_AFTER (1 * USEC_PER_SEC)
-#define PASSES	    4 /* until one finds nothing; an entry that cannot be changed ends it too */
+#define PASSES      4 /* until one finds nothing; an entry that cannot be changed ends it too */
 
 struct restore {
 	const struct flow_lifetimes *lifetimes;

@@ -24,6 +24,6 @@ void restore_close(struct restore *r); /* frees itself */
 void restore_start(struct restore *r); /* a running one starts anew */
 void restore_stop(struct restore *r);
 uint64_t restore_count(const struct restore *r); /* entries so far */
-uint32_t restore_port(const struct restore *r);	 /* of the netlink socket that changes them */
+uint32_t restore_port(const struct restore *r);  /* of the netlink socket that changes them */
 
 #endif

@@ -13,11 +13,11 @@
 #define LINK_LAG_S  2 /* and the rounding to seconds on both nodes */
 
 struct slot {
-	uint64_t hash;	 /* 0: free */
+	uint64_t hash;   /* 0: free */
 	uint32_t copy_s; /* the copy ends; 0: destroyed during this scan */
-	uint32_t end_s;	 /* the session ends, when last looked at */
-	uint32_t gap_s;	 /* the longest silence that it came back from */
-	uint32_t epoch;	 /* of the last scan or event that saw it; 0: the last scan did not */
+	uint32_t end_s;  /* the session ends, when last looked at */
+	uint32_t gap_s;  /* the longest silence that it came back from */
+	uint32_t epoch;  /* of the last scan or event that saw it; 0: the last scan did not */
 };
 
 struct shadow {
@@ -67,8 +67,7 @@ void shadow_set_period(struct shadow *s, uint32_t period_s)
 	s->period_s = period_s;
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct shadow *s, const struct flow_key *k)
 {
@@ -146,11 +145,10 @@ static void erase(struct shadow *s, size_t hole)
 	s->n_used--;
 }
 
-/* --- what a copy gets --------------------------------------------------------------------------
- */
+/* --- what a copy gets ------------------------------------------------------------------------ */
 
 struct span {
-	uint32_t min_s;	  /* until the next scan has been through */
+	uint32_t min_s;   /* until the next scan has been through */
 	uint32_t drift_s; /* and more, to be reported seldom */
 };
 
@@ -196,8 +194,7 @@ static void note(struct shadow *s, struct slot *slot, const struct flow *f, uint
 	slot->epoch = s->epoch;
 }
 
-/* --- events and scans --------------------------------------------------------------------------
- */
+/* --- events and scans ------------------------------------------------------------------------ */
 
 void shadow_seen(struct shadow *s, const struct flow *f, usec_t now)
 {

@@ -117,8 +117,7 @@ int sink_apply(struct sink *s, const struct frame *batch, enum ctnl_mode mode)
 	return rcursor_done(&c) ? 0 : -EBADMSG;
 }
 
-/* --- marks and sweep ----------------------------------------------------------------------------
- */
+/* --- marks and sweep ------------------------------------------------------------------------- */
 
 static void free_handle(uv_handle_t *h)
 {
@@ -222,8 +221,7 @@ void sink_sweep(struct sink *s, uint64_t id)
 	(void)uv_poll_start(s->dump_poll, UV_READABLE, on_sweep_readable);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 int sink_new(uv_loop_t *loop, const struct flow_filter *filter,
 	const uint8_t hash_key[FLOW_HASH_KEY_BYTES], const struct sink_ops *ops, void *owner,

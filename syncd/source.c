@@ -18,7 +18,7 @@
 
 #define EVENTS_PER_WAKEUP 2048
 #define DUMP_WHILE_BELOW  8192 /* waiting records: a dump goes no faster than the link */
-#define SCAN_SHARE	  30
+#define SCAN_SHARE        30
 
 enum dump_kind { DUMP_NONE, DUMP_ALL, DUMP_SCAN };
 
@@ -57,8 +57,7 @@ struct source {
 	struct source_stats stats;
 };
 
-/* --- flushing -----------------------------------------------------------------------------------
- */
+/* --- flushing -------------------------------------------------------------------------------- */
 
 static void flush_finish(struct source *s, int err)
 {
@@ -90,8 +89,7 @@ static void on_flush_timeout(struct timer *t, usec_t now)
 	flush_finish(t->owner, -ETIMEDOUT);
 }
 
-/* --- batches out --------------------------------------------------------------------------------
- */
+/* --- batches out ----------------------------------------------------------------------------- */
 
 static void send_batch(struct source *s, uint64_t term)
 {
@@ -176,8 +174,7 @@ static bool is_replicated(struct source *s, const struct flow *f)
 	return false;
 }
 
-/* --- events in ----------------------------------------------------------------------------------
- */
+/* --- events in ------------------------------------------------------------------------------- */
 
 static void on_event(enum ctnl_event type, const struct flow *f, void *owner)
 {
@@ -276,8 +273,7 @@ void source_events(struct source *s, bool on)
 	flush_finish(s, -ENOTCONN);
 }
 
-/* --- dumps in -----------------------------------------------------------------------------------
- */
+/* --- dumps in -------------------------------------------------------------------------------- */
 
 static void free_handle(uv_handle_t *h)
 {
@@ -414,8 +410,7 @@ static void on_scan(struct timer *t, usec_t now)
 		timer_set(&s->scan_timer, now + SOURCE_SCAN_EVERY_S * USEC_PER_SEC);
 }
 
-/* --- orders -------------------------------------------------------------------------------------
- */
+/* --- orders ---------------------------------------------------------------------------------- */
 
 void source_drain(struct source *s)
 {
@@ -480,8 +475,7 @@ void source_get_stats(const struct source *s, struct source_stats *ret)
 	ret->lag = dirty_lag(s->dirty, clock_now_us());
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 int source_new(uv_loop_t *loop, const struct flow_filter *filter,
 	const uint8_t hash_key[FLOW_HASH_KEY_BYTES], const struct source_ops *ops, void *owner,

@@ -16,8 +16,8 @@
 #include "common/clock.h"
 #include "syncd/flow.h"
 
-#define SOURCE_COALESCE	    (1 * USEC_PER_MS)
-#define SOURCE_SCAN_EVERY_S 2	    /* at least; a scan takes at most a 30th of the time */
+#define SOURCE_COALESCE     (1 * USEC_PER_MS)
+#define SOURCE_SCAN_EVERY_S 2       /* at least; a scan takes at most a 30th of the time */
 #define SOURCE_MAX_SESSIONS 4194304 /* dirty or shadowed */
 
 struct source;

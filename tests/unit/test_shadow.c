@@ -136,7 +136,7 @@ static void events_beat_dumps(void **state)
 	shadow_scan_begin(s, true);
 	shadow_gone(s, &f.key); /* known before */
 	shadow_gone(s, &g.key); /* never heard of */
-	shadow_seen(s, &h, 0);	/* newer than the dump */
+	shadow_seen(s, &h, 0);  /* newer than the dump */
 	assert_false(shadow_scan(s, &f, 0));
 	assert_false(shadow_scan(s, &g, 0));
 	assert_false(shadow_scan(s, &h, 0));
