@@ -6,16 +6,13 @@
 #include "syncd/link.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "syncd/conn.h"
-
-#define SEND_TIMEOUT_MS 2000
+#include "syncd/endpoint.h"
 
 struct link {
 	uv_loop_t *loop;
@@ -94,52 +91,7 @@ static void judge_end(struct link *l, const struct conn *c, const char *why)
 		set_cause(l, CAUSE_HANDSHAKE, 0, why);
 }
 
-static socklen_t sockaddr_of(
-	const struct config_prefix *p, uint16_t port, struct sockaddr_storage *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	if (p->family == AF_INET6) {
-		struct sockaddr_in6 *sin6 = (void *)ret;
-
-		sin6->sin6_family = AF_INET6;
-		sin6->sin6_addr = p->v6;
-		sin6->sin6_port = htons(port);
-		return sizeof(*sin6);
-	}
-	struct sockaddr_in *sin = (void *)ret;
-
-	sin->sin_family = AF_INET;
-	sin->sin_addr = p->v4;
-	sin->sin_port = htons(port);
-	return sizeof(*sin);
-}
-
-/* A socket bound to the sync interface and its address; negative errno on failure. */
-static int bound_socket(const struct link *l, uint16_t port)
-{
-	int one = 1, timeout_ms = SEND_TIMEOUT_MS, r;
-	struct sockaddr_storage local;
-	socklen_t len = sockaddr_of(&l->cfg.local, port, &local);
-	int fd = socket(l->cfg.local.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms)) <
-			0 ||
-		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, l->cfg.interface,
-			(socklen_t)strlen(l->cfg.interface)) < 0 ||
-		bind(fd, (const struct sockaddr *)&local, len) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/* --- connections --------------------------------------------------------------------------------
- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 static void on_frame(struct conn *c, const struct frame *f, void *owner);
 
@@ -292,8 +244,7 @@ static void on_frame(struct conn *c, const struct frame *f, void *owner)
 		l->ops->frame(f, l->owner);
 }
 
-/* --- connecting and listening -------------------------------------------------------------------
- */
+/* --- connecting and listening ---------------------------------------------------------------- */
 
 static bool has_candidate(const struct link *l)
 {
@@ -305,35 +256,14 @@ static bool has_candidate(const struct link *l)
 
 static void try_connect(struct link *l)
 {
-	struct sockaddr_storage peer;
-	socklen_t len = sockaddr_of(&l->cfg.peer, l->cfg.port, &peer);
-	int fd = bound_socket(l, 0);
+	int fd = endpoint_connect(&l->cfg);
 
 	if (fd < 0) {
 		set_cause(l, CAUSE_SOCKET, fd, "");
 		schedule_retry(l);
 		return;
 	}
-	if (connect(fd, (const struct sockaddr *)&peer, len) < 0 && errno != EINPROGRESS) {
-		set_cause(l, CAUSE_SOCKET, -errno, "");
-		close(fd);
-		schedule_retry(l);
-		return;
-	}
 	add_candidate(l, fd, true);
-}
-
-static bool is_peer(const struct link *l, const struct sockaddr_storage *from)
-{
-	const struct config_prefix *p = &l->cfg.peer;
-
-	if (from->ss_family != p->family)
-		return false;
-	if (p->family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)from)->sin_addr.s_addr ==
-		       p->v4.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, &p->v6,
-		       sizeof(p->v6)) == 0;
 }
 
 static void on_accept(uv_poll_t *p, int status, int events)
@@ -342,36 +272,28 @@ static void on_accept(uv_poll_t *p, int status, int events)
 
 	(void)events;
 	for (int i = 0; status >= 0 && i < LINK_MAX_CANDIDATES; i++) {
-		int one = 1, timeout_ms = SEND_TIMEOUT_MS;
-		struct sockaddr_storage from;
-		socklen_t len = sizeof(from);
-		int fd = accept4(
-			l->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = endpoint_accept(&l->cfg, l->listen_fd);
 
-		if (fd < 0)
-			return;
-		if (!is_peer(l, &from)) {
-			close(fd);
+		if (fd == -EACCES) {
 			count(l, LINK_STRANGERS, "HA link: a host that is not the peer connected");
 			continue;
 		}
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		(void)setsockopt(
-			fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+		if (fd < 0)
+			return;
 		add_candidate(l, fd, false);
 	}
 }
 
 static void try_listen(struct link *l)
 {
-	int fd = bound_socket(l, l->cfg.port);
+	int fd = endpoint_listen(&l->cfg, LINK_MAX_CANDIDATES);
 
 	if (fd < 0) {
 		set_cause(l, CAUSE_SOCKET, fd, "");
 		schedule_retry(l);
 		return;
 	}
-	if (listen(fd, LINK_MAX_CANDIDATES) < 0 || uv_poll_init(l->loop, &l->listen_poll, fd) < 0) {
+	if (uv_poll_init(l->loop, &l->listen_poll, fd) < 0) {
 		close(fd);
 		schedule_retry(l);
 		return;
@@ -406,8 +328,7 @@ static void schedule_retry(struct link *l)
 		l->retry_ms = LINK_RETRY_MAX / USEC_PER_MS;
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void watch_current(struct link *l, usec_t now)
 {
@@ -516,8 +437,7 @@ void link_close(struct link *l, void (*done)(void *owner))
 	uv_close((uv_handle_t *)&l->retry, on_closed);
 }
 
-/* --- what the engine uses ------------------------------------------------------------------------
- */
+/* --- what the engine uses -------------------------------------------------------------------- */
 
 bool link_is_up(const struct link *l)
 {

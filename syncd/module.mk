@@ -4,7 +4,7 @@ syncd_CORE := syncd/flow.c syncd/dirty.c syncd/replica.c syncd/replica_text.c sy
 
 PROGRAMS += syncd
 syncd_SRCS := syncd/main.c syncd/ipc.c syncd/report.c syncd/engine.c syncd/source.c syncd/sink.c syncd/restore.c syncd/ctnl.c \
-	syncd/link.c syncd/conn.c syncd/identity.c syncd/listing.c syncd/filter.c syncd/cause.c $(syncd_CORE)
+	syncd/link.c syncd/endpoint.c syncd/conn.c syncd/identity.c syncd/listing.c syncd/filter.c syncd/cause.c $(syncd_CORE)
 syncd_LDLIBS := -lmbedtls -lmbedx509 -lmbedcrypto
 
 MAN_PAGES += syncd/syncd.8

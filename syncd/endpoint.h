@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sockets of the HA link: TCP, non-blocking, bound to the sync interface and to this node's
+ * address on it, heard only by the configured peer. Keeps no state. Runs in syncd.
+ */
+#ifndef GATEPAIR_SYNCD_ENDPOINT_H
+#define GATEPAIR_SYNCD_ENDPOINT_H
+
+#include "common/config.h"
+
+/* The caller closes what these return; negative errno on failure. */
+int endpoint_connect(const struct config_sync *cfg) /* the connection may still be in progress */
+	__attribute__((warn_unused_result));
+int endpoint_listen(const struct config_sync *cfg, int backlog) __attribute__((warn_unused_result));
+/* -EACCES: it was a stranger; there may be more. */
+int endpoint_accept(const struct config_sync *cfg, int listen_fd)
+	__attribute__((warn_unused_result));
+
+#endif
