@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the language of the configuration file has and this version does not do yet. It is refused
- * with its line, so that `gatepair check`, a start and a reload say the same, and nothing that
- * somebody relies on is ignored in silence. gatepair.conf(5) lists it.
+ * What the language of the configuration file has and this version does not do yet. What a pair
+ * would be wrong without is refused with its line, so that `gatepair check`, a start and a reload say
+ * the same; the rest is accepted with a warning, so that one file serves this version and the next.
+ * gatepair.conf(5) lists both.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -30,25 +31,8 @@ static int refuse(const struct support *s, int section_line, const char *key, co
 	return -EOPNOTSUPP;
 }
 
-static int support_interface(const struct support *s, const struct config_interface *in)
-{
-	if (in->dhcp)
-		return refuse(s, in->line, "dhcp",
-			"interface \"%s\": this version takes no address by DHCP; remove dhcp and "
-			"give it an address",
-			in->name);
-	if (in->dhcp_server)
-		return refuse(s, in->line, "dhcp-server",
-			"interface \"%s\": this version serves no DHCP; remove dhcp-server",
-			in->name);
-	return 0;
-}
-
 static int support_cluster(const struct support *s, const struct config_cluster *cl)
 {
-	if (cl->track_pings.n > 0)
-		return refuse(s, cl->line, "track-ping",
-			"cluster: this version tracks interfaces only; remove track-ping");
 	if (cl->auth_key_file)
 		return refuse(s, cl->line, "auth-key-file",
 			"cluster: this version does not authenticate adverts (heartbeats always "
@@ -81,13 +65,33 @@ int config_support(const struct config *cfg, const struct config_text *t, int *r
 	char why[CONFIG_WHY_MAX])
 {
 	struct support s = {.t = t, .line = ret_line, .why = why};
-	int err = 0;
+	int err;
 
-	for (size_t i = 0; err == 0 && i < cfg->n_interfaces; i++)
-		err = support_interface(&s, &cfg->interfaces[i]);
-	if (err == 0)
-		err = support_cluster(&s, &cfg->cluster);
+	err = support_cluster(&s, &cfg->cluster);
 	for (size_t i = 0; err == 0 && i < cfg->n_vrrps; i++)
 		err = support_vrrp(&s, &cfg->vrrps[i]);
 	return err;
+}
+
+void config_warn(const struct config *cfg, const char *file, FILE *out)
+{
+	for (size_t i = 0; i < cfg->n_interfaces; i++) {
+		const struct config_interface *in = &cfg->interfaces[i];
+
+		if (in->dhcp)
+			fprintf(out,
+				"%s:%d: warning: interface \"%s\": this version takes no address by "
+				"DHCP; give it an address\n",
+				file, in->line, in->name);
+		if (in->dhcp_server)
+			fprintf(out,
+				"%s:%d: warning: interface \"%s\": this version serves no addresses "
+				"by DHCP\n",
+				file, in->line, in->name);
+	}
+	if (cfg->cluster.track_pings.n > 0)
+		fprintf(out,
+			"%s:%d: warning: cluster: this version tracks interfaces only, track-ping is "
+			"without effect\n",
+			file, cfg->cluster.line);
 }

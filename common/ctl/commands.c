@@ -32,6 +32,7 @@ int ctl_check(const struct ctl *ctl, int argc, char **argv)
 		fprintf(stderr, "%s\n", err);
 		return CTL_FAILED;
 	}
+	config_warn(cfg, argv[0], stderr);
 	config_free(cfg);
 	printf("%s: ok\n", argv[0]);
 	return CTL_OK;

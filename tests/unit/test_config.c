@@ -50,9 +50,6 @@ static char *supported(void)
 	static const struct {
 		const char *from, *to;
 	} edits[] = {
-		{"  dhcp-server = true", ""},
-		{"dhcp = true", "address = {\"203.0.113.2/24\"}"},
-		{"track-ping", "#"},
 		{"unicast-peer = {\"10.0.10.3\"}", ""},
 		{"version = 2  password = \"s3cret\"", ""},
 	};
@@ -299,12 +296,6 @@ static void test_unsupported(void **state)
 	static const struct {
 		const char *from, *to, *message;
 	} t[] = {
-		{"role = mgmt", "role = mgmt dhcp-server = true",
-			"3: interface \"ge1\": this version serves no DHCP; "},
-		{"role = lan", "role = lan dhcp = true",
-			"4: interface \"ge2\": this version takes no address by DHCP; "},
-		{"dead-after      = 5", "dead-after = 5\ntrack-ping = {\"10.0.0.9\"}",
-			"18: cluster: this version tracks interfaces only; "},
 		{"checksum = legacy", "\nunicast-peer = {\"10.0.10.3\"}",
 			"25: vrrp \"voice\": this version sends to the multicast group only; "},
 		{"vrid = 12", "vrid = 12\nversion = 2",
