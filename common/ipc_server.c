@@ -265,6 +265,18 @@ static const struct ipc_rule *find_rule(const struct ipc_server *s, Gp__Envelope
 	return NULL;
 }
 
+static void refused_sender(struct ipc_conn *c, const Gp__Envelope *e)
+{
+	struct ucred who = {0};
+	socklen_t n = sizeof(who);
+	char detail[96];
+
+	getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &n);
+	snprintf(detail, sizeof(detail), "message %d from uid %u, pid %d", (int)e->body_case,
+		who.uid, who.pid);
+	ipc_server_refused(c->server, IPC_WRONG_IDENTITY, detail);
+}
+
 static void dispatch(struct ipc_conn *c, const Gp__Envelope *e)
 {
 	struct ipc_server *s = c->server;
@@ -278,7 +290,7 @@ static void dispatch(struct ipc_conn *c, const Gp__Envelope *e)
 		return;
 	}
 	if ((rule->identities & c->identities) == 0) {
-		ipc_server_refused(s, IPC_WRONG_IDENTITY, "this user may not send this message");
+		refused_sender(c, e);
 		ipc_reply_error(c, e->id, -EPERM,
 			"this user may not send this command; run it as root or as a member of "
 			"group gatepair-admin");
