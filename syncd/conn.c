@@ -407,6 +407,11 @@ bool conn_is_secure(const struct conn *c)
 	return c->secure;
 }
 
+int conn_fd(const struct conn *c)
+{
+	return c->fd;
+}
+
 usec_t conn_born(const struct conn *c)
 {
 	return c->born;

@@ -58,6 +58,7 @@ void conn_fail(struct conn *c, const char *why);
 enum conn_end { CONN_END_OTHER, CONN_END_SOCKET, CONN_END_FINGERPRINT, CONN_END_ALERT };
 enum conn_end conn_end(const struct conn *c, int *ret_err); /* SOCKET: negative errno, else 0 */
 bool conn_is_secure(const struct conn *c);
+int conn_fd(const struct conn *c); /* it stays the connection's */
 usec_t conn_born(const struct conn *c);
 usec_t conn_heard(const struct conn *c);                       /* when bytes last came */
 const mbedtls_pk_context *conn_peer_key(const struct conn *c); /* NULL before it is secure */

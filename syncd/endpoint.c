@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -115,4 +114,13 @@ int endpoint_accept(const struct config_sync *cfg, int listen_fd)
 	(void)set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	(void)set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SEND_TIMEOUT_MS);
 	return fd;
+}
+
+bool endpoint_is_stale(int fd, unsigned ifindex)
+{
+	int bound;
+	socklen_t len = sizeof(bound);
+
+	return getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &bound, &len) == 0 &&
+	       (unsigned)bound != ifindex;
 }

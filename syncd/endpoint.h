@@ -6,6 +6,8 @@
 #ifndef GATEPAIR_SYNCD_ENDPOINT_H
 #define GATEPAIR_SYNCD_ENDPOINT_H
 
+#include <stdbool.h>
+
 #include "common/config.h"
 
 /* The caller closes what these return; negative errno on failure. */
@@ -15,5 +17,8 @@ int endpoint_listen(const struct config_sync *cfg, int backlog) __attribute__((w
 /* -EACCES: it was a stranger; there may be more. */
 int endpoint_accept(const struct config_sync *cfg, int listen_fd)
 	__attribute__((warn_unused_result));
+/* Whether it is bound to an interface with another index than this: one that had the name before,
+ * and of which nothing is heard any more. */
+bool endpoint_is_stale(int fd, unsigned ifindex);
 
 #endif

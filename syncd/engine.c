@@ -418,6 +418,12 @@ void engine_configure(struct engine *e, const struct config *cfg)
 	configure_link(e, cfg);
 }
 
+void engine_set_ifindex(struct engine *e, unsigned ifindex)
+{
+	if (e->link != NULL)
+		link_set_ifindex(e->link, ifindex);
+}
+
 void engine_set_address(struct engine *e, const char *ifname, const struct config_prefix *addr)
 {
 	filter_learn(&e->filter, ifname, addr);

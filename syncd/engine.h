@@ -32,6 +32,8 @@ int engine_check(const struct config *cfg, char *why, size_t why_size)
 	__attribute__((warn_unused_result));
 /* `cfg` may go away afterwards. A link whose settings are the same stays up. */
 void engine_configure(struct engine *e, const struct config *cfg);
+/* The sync interface has this index now; it was made anew if it had another. */
+void engine_set_ifindex(struct engine *e, unsigned ifindex);
 /* An address of this node that the configuration does not name (DHCP). */
 void engine_set_address(struct engine *e, const char *ifname, const struct config_prefix *addr);
 

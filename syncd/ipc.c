@@ -184,7 +184,7 @@ static const struct engine_ops engine_ops = {
 	.trouble = on_trouble,
 };
 
-/* --- netcfgd: addresses that the configuration does not name --------------------------------- */
+/* --- netcfgd: the sync interface, and addresses that the configuration does not name --------- */
 
 static void on_subscribed(const Gp__Envelope *answer, int err, void *owner, uint64_t cookie)
 {
@@ -218,11 +218,14 @@ static void on_netcfgd_notify(struct ipc_client *c, const Gp__Envelope *e, void 
 	struct config_prefix addr;
 
 	(void)c;
-	if (e->body_case == GP__ENVELOPE__BODY_LINK_STATE &&
-		strcmp(e->link_state->name, s->interface) == 0)
+	if (e->body_case != GP__ENVELOPE__BODY_LINK_STATE)
+		return;
+	if (strcmp(e->link_state->name, s->interface) == 0) {
 		s->port = port_of(e->link_state);
-	if (e->body_case != GP__ENVELOPE__BODY_LINK_STATE || s->engine == NULL ||
-		e->link_state->address[0] == '\0' ||
+		if (s->engine != NULL && e->link_state->ifindex != 0)
+			engine_set_ifindex(s->engine, e->link_state->ifindex);
+	}
+	if (s->engine == NULL || e->link_state->address[0] == '\0' ||
 		config_prefix_from_str(e->link_state->address, &addr) < 0)
 		return;
 	engine_set_address(s->engine, e->link_state->name, &addr);

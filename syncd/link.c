@@ -410,8 +410,6 @@ static void on_closed(uv_handle_t *h)
 {
 	struct link *l = h->data;
 
-	if (h == (uv_handle_t *)&l->listen_poll)
-		close(l->listen_fd);
 	if (--l->open_handles > 0)
 		return;
 	/* Connections closed before us are freed in the same turn; they use our TLS settings. One
@@ -419,6 +417,43 @@ static void on_closed(uv_handle_t *h)
 	(void)uv_timer_init(l->loop, &l->ticker);
 	l->ticker.data = l;
 	uv_close((uv_handle_t *)&l->ticker, free_link);
+}
+
+static void on_listener_closed(uv_handle_t *h)
+{
+	struct link *l = h->data;
+
+	close(l->listen_fd);
+	l->listen_polled = false;
+	if (l->closing) {
+		on_closed(h);
+		return;
+	}
+	l->open_handles--;
+	schedule_retry(l);
+}
+
+static void close_listener(struct link *l)
+{
+	if (l->listen_polled && !uv_is_closing((const uv_handle_t *)&l->listen_poll))
+		uv_close((uv_handle_t *)&l->listen_poll, on_listener_closed);
+}
+
+void link_set_ifindex(struct link *l, unsigned ifindex)
+{
+	static const char why[] = "the sync interface was made anew";
+
+	for (size_t i = 0; i < LINK_MAX_CANDIDATES; i++)
+		if (l->candidates[i] != NULL &&
+			endpoint_is_stale(conn_fd(l->candidates[i]), ifindex))
+			conn_fail(l->candidates[i], why);
+	if (l->current != NULL && endpoint_is_stale(conn_fd(l->current), ifindex))
+		conn_fail(l->current, why);
+	if (!l->listen_polled || !endpoint_is_stale(l->listen_fd, ifindex))
+		return;
+	log_notice("HA link: %s: interface=%s ifindex=%u", why, l->cfg.interface, ifindex);
+	l->retry_ms = LINK_RETRY_MIN / USEC_PER_MS;
+	close_listener(l);
 }
 
 void link_close(struct link *l, void (*done)(void *owner))
@@ -431,8 +466,7 @@ void link_close(struct link *l, void (*done)(void *owner))
 	if (l->current != NULL)
 		forget(l, l->current);
 	l->current = NULL;
-	if (l->listen_polled)
-		uv_close((uv_handle_t *)&l->listen_poll, on_closed);
+	close_listener(l);
 	uv_close((uv_handle_t *)&l->ticker, on_closed);
 	uv_close((uv_handle_t *)&l->retry, on_closed);
 }

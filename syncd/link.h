@@ -54,6 +54,9 @@ int link_new(uv_loop_t *loop, const struct config_sync *cfg, const char *node,
 	const struct link_ops *ops, void *owner, struct link **ret)
 	__attribute__((warn_unused_result));
 void link_close(struct link *l, void (*done)(void *owner));
+/* The sync interface has this index (not 0) now: what is bound to another one of that name is
+ * closed and opened anew, as soon as the address is there. */
+void link_set_ifindex(struct link *l, unsigned ifindex);
 
 bool link_is_up(const struct link *l);
 const char *link_peer_node(const struct link *l); /* "" before the first hello */
