@@ -104,20 +104,32 @@ class Gateway:
     def build(self):
         """A gateway fresh from its reset: namespace and links, nothing configured."""
         self.ns = self.lab.namespace(self.name)
-        sw, lines = self.lab.sw, []
-        for link in PORTS:
-            port, mac = self.port(link), f"02:00:00:00:0{link[2]}:0{self.number}"
-            lines.append(f"link add {link} address {mac} netns {self.ns.name} "
-                         f"type veth peer name {port} netns {sw.name}")
-        ip_batch(lines)
         self.ns.run("ip", "link", "set", "lo", "up")  # as every booted system has it
+        self._add_links(PORTS)
+        self.powered = True
+
+    def _add_links(self, links):
         lines = []
-        for link in PORTS:
+        for link in links:
+            mac = f"02:00:00:00:0{link[2]}:0{self.number}"
+            lines.append(f"link add {link} address {mac} netns {self.ns.name} "
+                         f"type veth peer name {self.port(link)} netns {self.lab.sw.name}")
+        ip_batch(lines)
+        lines = []
+        for link in links:
             if link in BRIDGE_OF:
                 lines.append(f"link set {self.port(link)} master {BRIDGE_OF[link]}")
             lines.append(f"link set {self.port(link)} up")
-        sw.run("ip", "-batch", "-", text_input="\n".join(lines) + "\n")
-        self.powered = True
+        self.lab.sw.run("ip", "-batch", "-", text_input="\n".join(lines) + "\n")
+
+    def unmake(self, link):
+        """The interface itself goes, as by a driver that is unloaded."""
+        self.ns.run("ip", "link", "delete", link)
+        self.lab.sw.forget(self.port(link))
+
+    def remake(self, link):
+        """It comes back under its name, with another index and nothing configured."""
+        self._add_links([link])
 
     def pull(self, link):
         """Pulls the cable: the gateway loses carrier. Returns the moment (time.monotonic)."""

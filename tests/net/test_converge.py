@@ -120,6 +120,26 @@ def test_link_flaps(lab):
     assert_kept(traffic.wait_flowing())
 
 
+def test_ha_interface_made_anew(lab):
+    """Deleted and created again, it has another index: sockets bound to the old one are of no use."""
+    traffic = Traffic(lab, tcp=100, udp=20)
+    traffic.wait_flowing()
+    active, standby = lab.active, lab.standby
+    term = active.detail("vrrpd")["term"]
+    for gw in (standby, active):
+        for pause_s in (0, 3):  # at once: netcfgd may see only that the index is another
+            traffic.mark(f"{gw} ha anew")
+            connects = active.counters("syncd")["link_connects"]
+            gw.unmake("ge4")
+            stays(lambda: active.role() == "Active", pause_s, "the role stays", lab.describe)
+            gw.remake("ge4")
+            wait(lambda: active.counters("syncd")["link_connects"] > connects, 10,
+                 "connected anew", lab.describe)
+            assert_converged(lab, 120)
+            assert (lab.active, active.detail("vrrpd")["term"]) == (active, term), lab.describe()
+            assert_lossless(traffic.wait_flowing())
+
+
 def _carrier(gw, link):
     return "NO-CARRIER" not in gw.ns.run("ip", "-br", "link", "show", link)
 
