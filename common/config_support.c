@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the language of the configuration file has and this version does not do yet. What a pair
- * would be wrong without is refused with its line, so that `gatepair check`, a start and a reload say
- * the same; the rest is accepted with a warning, so that one file serves this version and the next.
- * gatepair.conf(5) lists both.
+ * would be wrong without is refused with its line, so that `gatepair check`, a start and a reload
+ * say the same; the rest is accepted with a warning, so that one file serves this version and the
+ * next. gatepair.conf(5) lists both.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -80,18 +80,21 @@ void config_warn(const struct config *cfg, const char *file, FILE *out)
 
 		if (in->dhcp)
 			fprintf(out,
-				"%s:%d: warning: interface \"%s\": this version takes no address by "
+				"%s:%d: warning: interface \"%s\": this version takes no address "
+				"by "
 				"DHCP; give it an address\n",
 				file, in->line, in->name);
 		if (in->dhcp_server)
 			fprintf(out,
-				"%s:%d: warning: interface \"%s\": this version serves no addresses "
+				"%s:%d: warning: interface \"%s\": this version serves no "
+				"addresses "
 				"by DHCP\n",
 				file, in->line, in->name);
 	}
 	if (cfg->cluster.track_pings.n > 0)
 		fprintf(out,
-			"%s:%d: warning: cluster: this version tracks interfaces only, track-ping is "
+			"%s:%d: warning: cluster: this version tracks interfaces only, track-ping "
+			"is "
 			"without effect\n",
 			file, cfg->cluster.line);
 }

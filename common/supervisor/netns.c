@@ -15,8 +15,7 @@
 
 #include "common/log.h"
 
-static const struct sockaddr_un name = {
-	.sun_family = AF_UNIX, .sun_path = "\0gatepair-supervisor"};
+static const struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0gatepair-supervisor"};
 static const socklen_t name_len =
 	offsetof(struct sockaddr_un, sun_path) + sizeof("\0gatepair-supervisor") - 1;
 
@@ -42,7 +41,8 @@ int netns_claim(int *ret_fd, char *err, size_t err_size)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&name, name_len) < 0 || listen(fd, SOMAXCONN) < 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&name, name_len) < 0 ||
+		listen(fd, SOMAXCONN) < 0)
 		r = errno == EADDRINUSE ? holder() : -errno;
 	if (r == -EEXIST) {
 		log_warn("the name that keeps a second supervisor out of this network namespace is "
@@ -56,7 +56,8 @@ int netns_claim(int *ret_fd, char *err, size_t err_size)
 	if (fd >= 0)
 		close(fd);
 	snprintf(err, err_size, "network namespace: %s",
-		r == -EBUSY ? "another supervisor runs in it, with another --rundir; stop that first"
-			    : strerror(-r));
+		r == -EBUSY
+			? "another supervisor runs in it, with another --rundir; stop that first"
+			: strerror(-r));
 	return r;
 }

@@ -144,8 +144,7 @@ struct msg {
 	};
 };
 
-/* --- the event queue
- * ------------------------------------------------------------------------------ */
+/* --- the event queue ------------------------------------------------------------------------- */
 enum ev_kind {
 	EV_MSG,     /* offer `msg` to a process */
 	EV_WAKE,    /* a process goes on */
@@ -167,8 +166,7 @@ struct event {
 	struct msg msg; /* EV_MSG */
 };
 
-/* --- the network
- * ----------------------------------------------------------------------------------- */
+/* --- the network ----------------------------------------------------------------------------- */
 struct path {
 	bool cut[NODES];     /* what node n sends is lost in silence */
 	bool carrier[NODES]; /* of node n's port */
@@ -195,8 +193,7 @@ struct stream {
 	usec_t repaired[NODES]; /* what was lost is there again, and all behind it */
 };
 
-/* --- a node
- * ------------------------------------------------------------------------------------------ */
+/* --- a node ---------------------------------------------------------------------------------- */
 struct kernel {
 	bool addresses;
 	usec_t addresses_until; /* their lifetime */
@@ -310,8 +307,7 @@ struct node {
 	struct election_config config;
 };
 
-/* --- what the invariants keep
- * -------------------------------------------------------------------------- */
+/* --- what the invariants keep ---------------------------------------------------------------- */
 struct watch {
 	bool holding[NODES];
 	enum election_role role[NODES];
@@ -368,8 +364,7 @@ struct world {
 	struct election_actions actions; /* scratch: too large for the stack */
 };
 
-/* --- world.c
- * ------------------------------------------------------------------------------------------ */
+/* --- world.c --------------------------------------------------------------------------------- */
 void world_init(struct world *w, uint64_t seed);
 void world_fini(struct world *w);
 uint64_t world_random(struct world *w);
@@ -403,8 +398,7 @@ static inline usec_t node_to_world(const struct node *n, usec_t t)
 	return t == USEC_NEVER ? USEC_NEVER : t - n->clock_offset;
 }
 
-/* --- process.c
- * ----------------------------------------------------------------------------------------- */
+/* --- process.c ------------------------------------------------------------------------------- */
 const char *proc_name(unsigned proc);
 void proc_spawn(struct world *w, struct node *n, enum sim_proc p);
 /* Dies at once, whatever it was doing; `clean` is an exit with status 0. */
@@ -427,8 +421,7 @@ void proc_send(struct world *w, struct node *n, enum sim_proc to, const struct m
 void channel_closed(struct world *w, struct node *n, enum sim_proc server);
 struct channel *channel_of(struct node *n, enum sim_proc server);
 
-/* --- shells: one per process
- * --------------------------------------------------------------------------- */
+/* --- shells: one per process ----------------------------------------------------------------- */
 void vrrpd_start(struct world *w, struct node *n);
 void vrrpd_handle(struct world *w, struct node *n, const struct msg *m);
 void vrrpd_tick(struct world *w, struct node *n);
@@ -449,8 +442,7 @@ void supervisor_handle(struct world *w, struct node *n, const struct msg *m);
 void supervisor_tick(struct world *w, struct node *n);
 usec_t supervisor_deadline(const struct world *w, const struct node *n);
 
-/* --- network.c
- * ------------------------------------------------------------------------------------------ */
+/* --- network.c ------------------------------------------------------------------------------- */
 void network_init(struct world *w);
 void network_send(struct world *w, struct node *from, enum sim_path path, const struct msg *m);
 bool network_both_ways(const struct world *w, enum sim_path path); /* and without any trouble */
@@ -463,8 +455,7 @@ void stream_poll(struct world *w);
 /* This end closes: the process is gone, or wants it so. */
 void stream_close(struct world *w, struct node *n, bool silent);
 
-/* --- node.c: the kernel and the machine
- * ------------------------------------------------------------------ */
+/* --- node.c: the kernel and the machine ------------------------------------------------------ */
 void node_boot(struct world *w, struct node *n);
 void node_power_cut(struct world *w, struct node *n);
 void node_launch(struct world *w, struct node *n);
@@ -476,8 +467,7 @@ void kernel_events_empty(struct node *n);
 void kernel_overrun(struct node *n);
 void kernel_session(struct world *w, struct node *n, enum dirty_op op, unsigned id);
 
-/* --- workload.c, faults.c, scenario.c, invariants.c
- * -------------------------------------------------------- */
+/* --- workload.c, faults.c, scenario.c, invariants.c ------------------------------------------ */
 void workload_step(struct world *w);
 /* Clients give up sessions that the Active does not know. */
 void workload_reconcile(struct world *w);
