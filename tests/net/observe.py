@@ -91,16 +91,25 @@ class AddressWatch:
             f"{address} for {seconds * 1000:.2f} ms" for address, _, seconds in found)
 
 
-def _packet_socket(ns, link, arp_only):
-    """A packet socket on a link; ETH_P_ALL, as a bridge port's frames never reach a protocol."""
+# Classic BPF: what else passes would fill a socket's buffer within 100 ms.
+FILTERS = {
+    # ldh [12]; jeq #0x806, accept; ret 0
+    "arp": ((0x28, 0, 0, 12), (0x15, 0, 1, 0x806), (6, 0, 0, 65535), (6, 0, 0, 0)),
+    # ldh [12]; jeq #0x800; ldb [23]; jeq #112, accept; ret 0
+    "vrrp": ((0x28, 0, 0, 12), (0x15, 0, 3, 0x800), (0x30, 0, 0, 23), (0x15, 0, 1, 112),
+             (6, 0, 0, 65535), (6, 0, 0, 0)),
+}
+
+
+def packet_socket(ns, link, wanted):
+    """A packet socket on a link for what FILTERS names; ETH_P_ALL, as a bridge port's frames never
+    reach a protocol."""
     with ns.entered():
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-    if arp_only:
-        # ldh [12]; jeq #0x806, accept; ret 0
-        code = struct.pack("HBBI" * 4, 0x28, 0, 0, 12, 0x15, 0, 1, 0x806, 6, 0, 0, 65535, 6, 0, 0, 0)
-        buffer = ctypes.create_string_buffer(code)
-        s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                     struct.pack("HL", 4, ctypes.addressof(buffer)))
+    code = b"".join(struct.pack("HBBI", *step) for step in FILTERS[wanted])
+    buffer = ctypes.create_string_buffer(code)
+    s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                 struct.pack("HL", len(FILTERS[wanted]), ctypes.addressof(buffer)))
     s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     with ns.entered():
         s.bind((link, ETH_P_ALL))
@@ -120,7 +129,7 @@ class ArpProber:
         self._stop = threading.Event()
         mac = lab.client.run("ip", "-br", "link", "show", "eth0").split()[2]
         self._mac = bytes.fromhex(mac.replace(":", ""))
-        self._out = _packet_socket(lab.client, "eth0", arp_only=True)
+        self._out = packet_socket(lab.client, "eth0", "arp")
         self._taps = {}
         for gw in lab.gateways:
             self.gateway_on(gw)
@@ -130,7 +139,7 @@ class ArpProber:
         lab.on_close(self.close)
 
     def gateway_on(self, gw):
-        self._taps[gw.name] = _packet_socket(self.lab.sw, gw.port("ge2"), arp_only=True)
+        self._taps[gw.name] = packet_socket(self.lab.sw, gw.port("ge2"), "arp")
 
     def gateway_off(self, gw):
         self._taps.pop(gw.name).close()

@@ -5,7 +5,7 @@ left behind, and an instance that goes says so to other routers (priority 0)."""
 import struct
 
 from lab import wait
-from observe import _packet_socket
+from observe import packet_socket
 from traffic import Traffic, assert_lossless
 
 EXTRA = 'vrrp "more" {{ interface = "ge2" vrid = {vrid} virtual-address = {{"{address}/24"}} }}\n'
@@ -26,7 +26,7 @@ def adverts(tap):
             frame, source = tap.recvfrom(2048)
         except BlockingIOError:
             return found
-        if source[2] != 4 and len(frame) > 36 and frame[12:14] == b"\x08\x00" and frame[23] == 112:
+        if source[2] != 4 and len(frame) > 36:
             found.append(struct.unpack_from("BB", frame, 35))
 
 
@@ -39,7 +39,7 @@ def test_instances_come_change_and_go(lab):
     traffic.wait_flowing()
     active = lab.active
     term = active.detail("vrrpd")["term"]
-    tap = _packet_socket(lab.sw, active.port("ge2"), arp_only=False)
+    tap = packet_socket(lab.sw, active.port("ge2"), "vrrp")
 
     reload_both(lab, extra=EXTRA.format(vrid=20, address="10.0.0.20"))
     wait(lambda: "10.0.0.20" in active.addresses(), 5, "the new address", active.addresses)
