@@ -42,11 +42,6 @@ static int support_cluster(const struct support *s, const struct config_cluster 
 
 static int support_vrrp(const struct support *s, const struct config_vrrp *v)
 {
-	if (v->version != 3)
-		return refuse(s, v->line, "version",
-			"vrrp \"%s\": this version of gatepair speaks VRRP version 3 only; remove "
-			"version%s",
-			v->name, v->password[0] ? " and password" : "");
 	if (v->unicast_peers.n > 0)
 		return refuse(s, v->line, "unicast-peer",
 			"vrrp \"%s\": this version sends to the multicast group only; remove "

@@ -259,7 +259,7 @@ static void on_vrrp(struct node *n, size_t link, const uint8_t *p, size_t len)
 
 	if (len < VRRP_ETH_LEN)
 		return;
-	r = vrrp_decode(p + VRRP_ETH_LEN, len - VRRP_ETH_LEN, n->vrids[link], &vrid, &a);
+	r = vrrp_decode(p + VRRP_ETH_LEN, len - VRRP_ETH_LEN, n->own[link], &vrid, &a);
 	n->rx_vrrp[r]++;
 	if (vrid)
 		n->vrids_seen[vrid] = true;

@@ -53,8 +53,8 @@ struct node {
 	uint64_t sequence;
 	usec_t greeted; /* last answer to a frame that is not trusted yet */
 
-	bool vrids[ELECTION_MAX_LINKS][256];    /* configured */
-	bool vrids_seen[256];                   /* heard anywhere: not free */
+	const struct vrrp_advert *own[ELECTION_MAX_LINKS][256]; /* by VRID; NULL: not configured */
+	bool vrids_seen[256];                                   /* heard anywhere: not free */
 	uint8_t stray_vrid[ELECTION_MAX_LINKS]; /* the last one heard that is not configured */
 	usec_t stray_heard[ELECTION_MAX_LINKS];
 	bool missing[ELECTION_MAX_LINKS]; /* netcfgd says that there is no such interface */

@@ -108,8 +108,10 @@ static void configs_differ(const struct election *e, struct report *r)
 			(long long)(b->heartbeat_us / USEC_PER_MS), peer_name(e));
 	else
 		say(r,
-			"the configurations differ: vrid, virtual-address, advert-interval or "
-			"dead-after; compare `gatepair show config --normalized` here and on %s",
+			"the configurations differ: vrid, virtual-address, version, password, "
+			"advert-interval or dead-after; compare `gatepair show config "
+			"--normalized` "
+			"here and on %s",
 			peer_name(e));
 }
 

@@ -25,9 +25,7 @@ int setup_check(const struct config *cfg, char *why, size_t why_size)
 		const struct config_vrrp *v = &cfg->vrrps[i];
 		const char *what = NULL;
 
-		if (v->version != 3)
-			what = "only version 3 is supported; remove \"version\"";
-		else if (v->unicast_peers.n)
+		if (v->unicast_peers.n)
 			what = "unicast-peer is not supported; remove it";
 		for (size_t j = 0; j < v->addresses.n; j++)
 			if (v->addresses.v[j].family != AF_INET)
@@ -84,9 +82,11 @@ static uint64_t digest(const struct config *cfg)
 				int64_t interval;
 				uint32_t address;
 				uint8_t vrid, version, len, virtual_mac;
+				char password[VRRP_AUTH_LEN];
 			} row = {v->advert_interval, v->addresses.v[j].v4.s_addr, v->vrid,
-				v->version, v->addresses.v[j].len, v->virtual_mac};
+				v->version, v->addresses.v[j].len, v->virtual_mac, {0}};
 
+			memcpy(row.password, v->password, strnlen(v->password, VRRP_AUTH_LEN));
 			d += hash(&row, sizeof(row));
 		}
 	}
@@ -137,9 +137,23 @@ void setup_election(const struct config *cfg, struct election_config *c)
 	track(c, &cl->track_interfaces);
 }
 
+static void setup_advert(struct vrrp_advert *a, const struct config_vrrp *v)
+{
+	a->version = v->version;
+	a->vrid = v->vrid;
+	a->interval = v->advert_interval;
+	a->checksum = VRRP_CHECKSUM_RFC9568;
+	if (v->version == 3 && v->checksum == CONFIG_CHECKSUM_LEGACY)
+		a->checksum = VRRP_CHECKSUM_LEGACY;
+	a->auth = v->password[0] ? VRRP_AUTH_TEXT : VRRP_AUTH_NONE;
+	memcpy(a->password, v->password, strnlen(v->password, VRRP_AUTH_LEN));
+	for (size_t j = 0; j < v->addresses.n && j < VRRP_MAX_ADDRESSES; j++)
+		a->addresses[a->n_addresses++] = v->addresses.v[j].v4;
+}
+
 void setup_instances(struct node *n, const struct config *cfg)
 {
-	memset(n->vrids, 0, sizeof(n->vrids));
+	memset(n->own, 0, sizeof(n->own));
 	for (size_t i = 0; i < cfg->n_vrrps; i++) {
 		const struct config_vrrp *v = &cfg->vrrps[i];
 		struct node_instance *in = &n->instances[i];
@@ -148,12 +162,7 @@ void setup_instances(struct node *n, const struct config *cfg)
 		memcpy(in->name, v->name, sizeof(in->name));
 		in->virtual_mac = v->virtual_mac;
 		announce_init(&in->announce);
-		in->advert.vrid = v->vrid;
-		in->advert.interval = v->advert_interval;
-		in->advert.checksum = v->checksum == CONFIG_CHECKSUM_LEGACY ? VRRP_CHECKSUM_LEGACY
-									    : VRRP_CHECKSUM_RFC9568;
-		for (size_t j = 0; j < v->addresses.n && j < VRRP_MAX_ADDRESSES; j++)
-			in->advert.addresses[in->advert.n_addresses++] = v->addresses.v[j].v4;
-		n->vrids[n->e.cfg.instances[i].link][v->vrid] = true;
+		setup_advert(&in->advert, v);
+		n->own[n->e.cfg.instances[i].link][v->vrid] = &in->advert;
 	}
 }

@@ -172,7 +172,7 @@ static void instances(struct fill *f, Gp__VrrpdStatus *s)
 		out->name = copy(f, in->name);
 		out->interface = copy(f, c->links[c->instances[i].link].name);
 		out->vrid = c->instances[i].vrid;
-		out->version = 3;
+		out->version = in->advert.version;
 		out->state = copy(f, instance_state(f->e, i));
 		out->n_virtual_addresses = addresses(f, &in->advert, &out->virtual_addresses);
 		out->adverts_sent = in->sent;

@@ -51,7 +51,6 @@ static char *supported(void)
 		const char *from, *to;
 	} edits[] = {
 		{"unicast-peer = {\"10.0.10.3\"}", ""},
-		{"version = 2  password = \"s3cret\"", ""},
 	};
 	char *text = strdup(SAMPLE_CONFIG);
 
@@ -280,7 +279,8 @@ static void test_sample(void **state)
 	assert_int_equal(cfg->vrrps[1].advert_interval, 100 * USEC_PER_MS);
 	assert_int_equal(cfg->vrrps[1].checksum, CONFIG_CHECKSUM_LEGACY);
 	assert_false(cfg->vrrps[1].virtual_mac);
-	assert_int_equal(cfg->vrrps[2].version, 3);
+	assert_int_equal(cfg->vrrps[2].version, 2);
+	assert_string_equal(cfg->vrrps[2].password, "s3cret");
 	assert_int_equal(cfg->nats[0].to, CONFIG_NAT_VIRTUAL);
 	assert_int_equal(ntohl(cfg->sync.local.v4.s_addr), 0xa9fe4d01);
 	assert_int_equal(cfg->sync.local.len, 32);
@@ -298,11 +298,6 @@ static void test_unsupported(void **state)
 	} t[] = {
 		{"checksum = legacy", "\nunicast-peer = {\"10.0.10.3\"}",
 			"25: vrrp \"voice\": this version sends to the multicast group only; "},
-		{"vrid = 12", "vrid = 12\nversion = 2",
-			"27: vrrp \"wan\": this version of gatepair speaks VRRP version 3 only; "},
-		{"vrid = 12", "vrid = 12\nversion = 2\npassword = \"s3cret\"",
-			"27: vrrp \"wan\": this version of gatepair speaks VRRP version 3 only; "
-			"remove version and password"},
 	};
 	struct config *cfg = NULL;
 	char err[512];
