@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define VACANCY_MAX 20 /* settling times, after which the other is waited for no longer */
+
 static void restart_down_timer(struct elect *x, size_t i)
 {
 	struct election_instance *in = &x->e->instances[i];
@@ -276,7 +278,7 @@ static void vacancy(struct elect *x)
 
 	if (age < settle || !election_able(e, x->now))
 		return;
-	if (elect_better(e, &e->peer.last, false, x->now) || age >= 20 * settle)
+	if (elect_better(e, &e->peer.last, false, x->now) || age >= VACANCY_MAX * settle)
 		elect_claim(x, e->term + 1, false, "neither node was Active");
 }
 
@@ -295,15 +297,24 @@ void elect_timers_standby(struct elect *x)
 		claim_silent(x);
 }
 
+/* What has run out and led to no claim waits for something else, such as another instance's timer;
+ * woken for it again and again the process would only spin. */
+static usec_t sooner(const struct election *e, usec_t due, usec_t at)
+{
+	return at > e->last_step ? usec_min(due, at) : due;
+}
+
 usec_t elect_deadline_standby(const struct election *e)
 {
 	usec_t due = e->stopping ? e->stop_until : USEC_NEVER;
 
-	if (e->vacant_since != USEC_NEVER)
-		due = usec_min(due, e->vacant_since + elect_settle(e));
+	if (e->vacant_since != USEC_NEVER) {
+		due = sooner(e, due, e->vacant_since + elect_settle(e));
+		due = sooner(e, due, e->vacant_since + VACANCY_MAX * elect_settle(e));
+	}
 	if (!e->key || !e->peer.known || e->peer.dead)
 		for (size_t i = 0; i < e->cfg.n_instances; i++)
-			due = usec_min(due, e->instances[i].down_due);
+			due = sooner(e, due, e->instances[i].down_due);
 	return due;
 }
 

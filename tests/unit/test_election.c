@@ -352,6 +352,22 @@ static bool did(int i, enum election_action_kind kind)
 	return false;
 }
 
+/* Both timers have to run out; until then the process sleeps. */
+static void one_timer_waits_for_the_other(void **state)
+{
+	const struct pair_node *n = &pair->n[1];
+
+	(void)state;
+	boot_plain();
+	pair->n[0].running = false;
+	pair_run(pair, 100 * MS);
+	advert(1, 0, "10.0.0.2", 0);
+	pair_run(pair, election_skew_us(100, SEC) + 100 * MS);
+	assert_int_equal(role(1), ELECTION_STANDBY);
+	assert_true(n->deadline - n->e.last_step > MS);
+	assert_in_range(until_held(1, 5 * SEC), 1, election_down_us(100, SEC));
+}
+
 /* RFC 9568 section 6.4.3 */
 static void plain_active_hears_others(void **state)
 {
@@ -535,6 +551,7 @@ int main(void)
 		T(heartbeats_off_takes_three_adverts),
 		T(plain_pair_by_priority),
 		T(plain_resignation_is_quick),
+		T(one_timer_waits_for_the_other),
 		T(plain_active_hears_others),
 		T(stranger_cannot_move_the_pair),
 		T(timers_of_rfc_9568),
