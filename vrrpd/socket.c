@@ -4,6 +4,7 @@
  * interface itself is another one. Runs in vrrpd.
  */
 #include "vrrpd/socket.h"
+#include "vrrpd/keeper.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -178,7 +179,7 @@ static void close_tap(struct socket_tap *t)
 		return;
 	t->closing = true;
 	uv_close((uv_handle_t *)&t->poll, on_closed);
-	close(t->fd);
+	keeper_close(t->fd);
 	t->fd = -1;
 }
 
