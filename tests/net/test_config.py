@@ -46,7 +46,6 @@ MISTAKES = (
     ("nat to nowhere", "to = virtual", "to = actual"),
     ("password of nine characters", "    vrid = 10\n",
      '    vrid = 10\n    version = 2\n    password = "123456789"\n'),
-    ("version 2, not done yet", "    vrid = 10\n", "    vrid = 10\n    version = 2\n"),
     ("unicast, not done yet", "    vrid = 10\n",
      '    vrid = 10\n    unicast-peer = {"10.0.0.9"}\n'),
     ("unknown VRRP version", "    vrid = 10\n", "    vrid = 10\n    version = 4\n"),
