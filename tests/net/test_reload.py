@@ -2,6 +2,7 @@
 """A reload that changes VRRP instances of a running pair: no change of role, nothing lost, nothing
 left behind, and an instance that goes says so to other routers (priority 0)."""
 
+import re
 import struct
 
 from lab import wait
@@ -59,6 +60,23 @@ def test_instances_come_change_and_go(lab):
     lab.wait_ready()
     assert lab.active is active and active.detail("vrrpd")["term"] == term, lab.describe()
     assert_lossless(traffic.wait_flowing())
+
+
+def test_interface_is_no_longer_used(lab):
+    """Its sockets are closed, which takes longer than the lease: vrrpd must not wait for it."""
+    active = lab.active
+    term = active.detail("vrrpd")["term"]
+    for _ in range(3):
+        for gw in (lab.standby, active):
+            with open(gw.config) as f:
+                text = f.read()
+            text = re.sub(r'^vrrp "wan" {.*?^}\n|^nat .*?\n', "", text, flags=re.M | re.S)
+            gw.write_config(text.replace('{"ge2", "ge3"}', '{"ge2"}'))
+            gw.ctl("reload")
+        reload_both(lab)
+    lab.wait_ready()
+    assert lab.active is active and active.detail("vrrpd")["term"] == term, lab.describe()
+    assert active.detail("netcfgd")["lapses"] == 0
 
 
 def test_timers_change_under_traffic(lab):
