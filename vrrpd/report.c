@@ -248,12 +248,13 @@ static void instances(
 				peer_name(e), e->cfg.links[e->cfg.instances[i].link].name,
 				f->stray_vrid[e->cfg.instances[i].link], e->cfg.instances[i].vrid);
 		else
-			say(r,
-				"%s is Active but its adverts of VRID %u are not heard on %s: "
-				"check the "
-				"switch and its VLANs",
+			say(r, "%s is Active but its adverts of VRID %u are not %s on %s: %s",
 				peer_name(e), e->cfg.instances[i].vrid,
-				e->cfg.links[e->cfg.instances[i].link].name);
+				e->peer.last.digest != e->cfg.digest ? "accepted" : "heard",
+				e->cfg.links[e->cfg.instances[i].link].name,
+				e->peer.last.digest != e->cfg.digest
+					? "compare version and password on both nodes"
+					: "check the switch and its VLANs");
 	}
 }
 
