@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "common/arena.h"
 #include "common/clock.h"
@@ -167,7 +166,7 @@ int config_load(const char *file, const char *statedir, struct config **ret_cfg,
 void config_free(struct config *cfg); /* NULL is fine */
 
 /* What the file asks for and this version does not do yet, a line each. */
-void config_warn(const struct config *cfg, const char *file, FILE *out);
+void config_warn(const struct config *cfg, const char *file, void (*say)(const char *line));
 
 /* The file's syntax again; with `normalized`, defaults are spelled out. Secrets are shown as "…".
  * The text is malloc()ed; NULL on ENOMEM. */

@@ -68,28 +68,35 @@ int config_support(const struct config *cfg, const struct config_text *t, int *r
 	return err;
 }
 
-void config_warn(const struct config *cfg, const char *file, FILE *out)
+void config_warn(const struct config *cfg, const char *file, void (*say)(const char *line))
 {
+	char text[512];
+
 	for (size_t i = 0; i < cfg->n_interfaces; i++) {
 		const struct config_interface *in = &cfg->interfaces[i];
 
-		if (in->dhcp)
-			fprintf(out,
+		if (in->dhcp) {
+			snprintf(text, sizeof(text),
 				"%s:%d: warning: interface \"%s\": this version takes no address "
 				"by "
-				"DHCP; give it an address\n",
+				"DHCP, only those of `address`",
 				file, in->line, in->name);
-		if (in->dhcp_server)
-			fprintf(out,
+			say(text);
+		}
+		if (in->dhcp_server) {
+			snprintf(text, sizeof(text),
 				"%s:%d: warning: interface \"%s\": this version serves no "
 				"addresses "
-				"by DHCP\n",
+				"by DHCP",
 				file, in->line, in->name);
+			say(text);
+		}
 	}
-	if (cfg->cluster.track_pings.n > 0)
-		fprintf(out,
+	if (cfg->cluster.track_pings.n > 0) {
+		snprintf(text, sizeof(text),
 			"%s:%d: warning: cluster: this version tracks interfaces only, track-ping "
-			"is "
-			"without effect\n",
+			"is without effect",
 			file, cfg->cluster.line);
+		say(text);
+	}
 }

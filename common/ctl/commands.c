@@ -22,6 +22,11 @@
 
 /* --- without a daemon ------------------------------------------------------------------------- */
 
+static void say(const char *line)
+{
+	fprintf(stderr, "%s\n", line);
+}
+
 int ctl_check(const struct ctl *ctl, int argc, char **argv)
 {
 	struct config *cfg = NULL;
@@ -32,7 +37,7 @@ int ctl_check(const struct ctl *ctl, int argc, char **argv)
 		fprintf(stderr, "%s\n", err);
 		return CTL_FAILED;
 	}
-	config_warn(cfg, argv[0], stderr);
+	config_warn(cfg, argv[0], say);
 	config_free(cfg);
 	printf("%s: ok\n", argv[0]);
 	return CTL_OK;

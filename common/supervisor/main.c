@@ -169,6 +169,7 @@ static int run(char *err, size_t err_size)
 	r = config_load(sup.config_file, sup.statedir, &sup.current, err, err_size);
 	if (r < 0)
 		return r;
+	config_warn(sup.current, sup.config_file, supervisor_warn);
 	sup.generation = sup.newest_generation = 1;
 	sup.scratch = arena_new(SCRATCH_MAX);
 	if (!sup.scratch)

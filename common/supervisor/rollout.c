@@ -221,6 +221,7 @@ void supervisor_reload(struct supervisor *sup, struct requester by)
 		requester_fail(&by, r, err);
 		return;
 	}
+	config_warn(sup->next, sup->config_file, supervisor_warn);
 	sup->reload_by = by;
 	sup->refusal[0] = '\0';
 	sup->newest_generation++;

@@ -135,6 +135,11 @@ void supervisor_tell_health(struct child *about)
 
 /* --- life and death -------------------------------------------------------------------------- */
 
+void supervisor_warn(const char *line)
+{
+	log_warn("%s", line);
+}
+
 static void forget_process(struct child *ch)
 {
 	ch->pid = 0;

@@ -81,6 +81,8 @@ const char *child_name(const struct child *ch);
 unsigned child_index(const struct child *ch);
 /* After every event: judges the state, sets the timer. */
 void supervisor_settle(struct supervisor *sup, usec_t now);
+/* For config_warn(). */
+void supervisor_warn(const char *line);
 /* To vrrpd, about another daemon. */
 void supervisor_tell_health(struct child *about);
 
