@@ -74,8 +74,12 @@ def test_hung_daemon_is_replaced():
 def test_crash_loop_is_given_pauses_and_reported():
     with node() as gw:
         for _ in range(10):
-            gw.kill("syncd")
-            wait(lambda: children(gw)["syncd"]["state"] in ("ready", "backoff"), 5, "syncd")
+            killed = gw.kill("syncd")
+
+            def noticed():
+                syncd = children(gw)["syncd"]
+                return syncd["pid"] != killed and syncd["state"] in ("ready", "backoff")
+            wait(noticed, 5, "syncd is back, or is given a pause", lambda: children(gw))
         wait(lambda: children(gw)["syncd"]["state"] == "backoff", 2, "a pause", lambda: children(gw))
         assert gw.status("supervisor")["state"] == "Degraded"
         gw.ctl("restart", "syncd")
