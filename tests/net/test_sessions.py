@@ -91,10 +91,8 @@ def test_timeouts_are_true_after_takeover(lab):
     whole, slack, count = 40, 2 + 1 + 2 + 10 + 2, 50
     set_udp_timeouts(lab, whole)
     flows = UdpFlows(lab, count)
-    for _ in range(8):
-        assert all(flows.speak(n) for n in range(count))
-        silent_since = time.monotonic()
-        time.sleep(0.4)
+    stays(lambda: all(flows.speak(n) for n in range(count)), 3, "every flow is answered", every_s=0.4)
+    silent_since = time.monotonic()
     lab.wait_ready()
     standby = lab.standby
 
@@ -147,9 +145,7 @@ def test_restored_by_a_syncd_that_died(lab):
     """Whoever is syncd when the entries are still held gives them their timeouts."""
     set_udp_timeouts(lab, 300)
     flows = UdpFlows(lab, 20)
-    for _ in range(2):
-        assert all(flows.speak(n) for n in range(20))
-        time.sleep(0.1)
+    stays(lambda: all(flows.speak(n) for n in range(20)), 0.1, "every flow is answered")
     lab.wait_ready()
     survivor = lab.standby
     wait(lambda: len(kernel_timeouts(survivor)) == 20, 5, "copied", lambda: kernel_timeouts(survivor))
