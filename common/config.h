@@ -22,14 +22,25 @@
 #define CONFIG_MAX_VRRPS      255
 #define CONFIG_MAX_ADDRESSES  64 /* per interface or vrrp */
 #define CONFIG_MAX_NATS       64
-#define CONFIG_MAX_LIST       64 /* any other list */
+#define CONFIG_MAX_RULES      256 /* policy routing */
+#define CONFIG_MAX_LIST       64  /* any other list */
 #define CONFIG_NAME_MAX       63 /* node and vrrp names */
 #define CONFIG_PASSWORD_MAX   8
 #define CONFIG_KEY_MAX        64
+#define CONFIG_RULES_TEXT_MAX (24u << 10) /* the firewall's rules-file */
 
 enum config_role { CONFIG_ROLE_MGMT = 1, CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA };
 enum config_preempt { CONFIG_PREEMPT_NEVER = 1, CONFIG_PREEMPT_SYNCED, CONFIG_PREEMPT_ALWAYS };
 enum config_checksum { CONFIG_CHECKSUM_RFC9568 = 1, CONFIG_CHECKSUM_LEGACY };
+enum config_link { CONFIG_LINK_PORT = 1, CONFIG_LINK_VLAN, CONFIG_LINK_BRIDGE, CONFIG_LINK_BOND };
+enum config_bond_mode { CONFIG_BOND_ACTIVE_BACKUP = 1, CONFIG_BOND_LACP, CONFIG_BOND_BALANCE_XOR };
+/* Appliance models; CONFIG_MODEL_GENERIC: any interfaces. See common/model.h. */
+enum config_model {
+	CONFIG_MODEL_GENERIC = 1,
+	CONFIG_MODEL_ZT400,
+	CONFIG_MODEL_ZT600,
+	CONFIG_MODEL_ZT800
+};
 enum config_nat_to { CONFIG_NAT_VIRTUAL = 1, CONFIG_NAT_ADDRESS };
 
 /* IPv4 or IPv6 with prefix length; `family` AF_INET or AF_INET6. */
@@ -52,21 +63,62 @@ struct config_prefixes {
 	size_t n;
 };
 
-struct config_interface {
-	char name[IFNAMSIZ];
-	enum config_role role;
-	struct config_prefixes addresses;
-	bool dhcp, dhcp_server;
-	struct config_prefixes dns; /* full-length prefixes */
-	uint32_t mtu;               /* 0: leave as it is */
-	char parent[IFNAMSIZ];      /* "": not a vlan */
-	uint16_t vlan_id;
-	int line; /* of the file, for messages; 0 in daemons */
+/* A range of IPv4 addresses, both ends included. */
+struct config_range {
+	struct in_addr from, to; /* both 0: none */
 };
 
+struct config_interface {
+	char name[IFNAMSIZ];
+	enum config_link kind;
+	enum config_role role;
+	struct config_prefixes addresses;
+	struct config_prefixes gateways; /* full-length; at most one per family: default routes */
+	uint32_t metric;                 /* of its default routes, by DHCP too; 0: the kernel's */
+	bool dhcp, dhcp_server;
+	struct config_range dhcp_range; /* what the server gives; none: the subnet's upper half */
+	usec_t dhcp_lease_time;
+	struct config_prefixes dhcp_relay; /* full-length: servers to pass requests on to */
+	bool router_advert;
+	struct config_prefixes dns; /* full-length prefixes */
+	uint32_t mtu;               /* 0: leave as it is */
+	uint8_t mac[6];             /* all 0: leave as it is */
+	char device[IFNAMSIZ];      /* PORT: what the kernel calls it before us; "": the same */
+	char parent[IFNAMSIZ];      /* VLAN; "": none */
+	uint16_t vlan_id;
+	struct config_strings ports;     /* BRIDGE, BOND: names of its members */
+	enum config_bond_mode bond_mode; /* BOND */
+	bool stp;                        /* BRIDGE */
+	char master[IFNAMSIZ];           /* the bridge or bond that it is a member of; "": none */
+	bool implied; /* a member: named in `ports` only, without a section of its own */
+	int line;     /* of the file, for messages; 0 in daemons */
+};
+
+/* Of these exactly one: `via` (perhaps with `interface`), `interface` alone, `blackhole`. */
 struct config_route {
-	struct config_prefix prefix, via;
+	struct config_prefix prefix, via; /* via.family 0: none */
+	char interface[IFNAMSIZ];         /* "": found from `via` */
+	bool blackhole;
 	uint32_t metric;
+	uint32_t table; /* 0: main */
+	int line;
+};
+
+/* Policy routing: packets that match all that is given look `table` up. */
+struct config_rule {
+	char name[CONFIG_NAME_MAX + 1];
+	struct config_prefix from, to; /* family 0: any */
+	char interface[IFNAMSIZ];      /* where they come in; "": anywhere */
+	uint32_t mark;                 /* 0: any */
+	uint32_t table;                /* 1.. */
+	uint32_t priority;             /* 1..32765 */
+	int line;
+};
+
+struct config_firewall {
+	bool present;
+	char *rules_file; /* supervisor only */
+	char *rules;      /* its text, checked; NULL: none */
 	int line;
 };
 
@@ -144,10 +196,14 @@ struct config_proxy {
 struct config {
 	struct arena *arena; /* owns everything here, this struct included */
 	char node[CONFIG_NAME_MAX + 1];
-	struct config_interface *interfaces;
+	enum config_model model;
+	struct config_interface *interfaces; /* bridges and bonds follow their members */
 	size_t n_interfaces;
 	struct config_route *routes;
 	size_t n_routes;
+	struct config_rule *rules;
+	size_t n_rules;
+	struct config_firewall firewall;
 	struct config_cluster cluster;
 	struct config_vrrp *vrrps;
 	size_t n_vrrps;
