@@ -8,7 +8,7 @@ netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/obser
 
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8
-netcfgd_SRCS := $(netcfgd_ENGINE) netcfgd/ipc.c netcfgd/main.c
+netcfgd_SRCS := $(netcfgd_ENGINE) netcfgd/ipc.c netcfgd/status.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 
 UNIT_TESTS += test_lease test_reconcile test_firewall test_engine

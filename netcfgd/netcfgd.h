@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The process: the engine on the loop, and what its clients are told. Shared by main.c (wiring) and
- * ipc.c (the only file that sees protobuf messages).
+ * The process: the engine on the loop, and what its clients are told. Shared by main.c (wiring),
+ * ipc.c and status.c (which alone see protobuf messages).
  */
 #ifndef GATEPAIR_NETCFGD_NETCFGD_H
 #define GATEPAIR_NETCFGD_NETCFGD_H
