@@ -171,6 +171,8 @@ struct config_sync {
 	size_t identity_der_len;
 	uint8_t peer_fingerprint[32]; /* SHA-256 of the peer's public key (SubjectPublicKeyInfo,
 					 DER) */
+	uint8_t own_fingerprint[32];  /* of ours; netcfgd only */
+	bool has_own_fingerprint;
 	struct config_prefixes excludes;
 	int line;
 };

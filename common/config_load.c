@@ -167,6 +167,8 @@ static int load_identity(struct load *l)
 	} else {
 		memcpy(s->identity_der, key.der, key.der_len);
 		s->identity_der_len = key.der_len;
+		memcpy(s->own_fingerprint, key.fingerprint, sizeof(s->own_fingerprint));
+		s->has_own_fingerprint = true;
 	}
 	node_key_wipe(&key);
 	return err;

@@ -156,6 +156,10 @@ static void pack_sync(
 		m->identity_der = pk_bytes(pk, s->identity_der, s->identity_der_len);
 		m->excludes = pk_prefixes(pk, &s->excludes, &m->n_excludes);
 	}
+	if (part == CONFIG_PART_NETCFGD && s->has_own_fingerprint) {
+		m->has_own_fingerprint = 1;
+		m->own_fingerprint = pk_bytes(pk, s->own_fingerprint, sizeof(s->own_fingerprint));
+	}
 }
 
 static void pack_portal(struct packer *pk, const struct config_portal *p, Gp__ConfigPortal *m)

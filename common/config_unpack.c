@@ -224,6 +224,14 @@ static void unpack_sync(struct unpacker *u, const Gp__ConfigSync *m, struct conf
 		if (s->identity_der)
 			memcpy(s->identity_der, m->identity_der.data, s->identity_der_len);
 	}
+	if (m->has_own_fingerprint) {
+		if (m->own_fingerprint.len != sizeof(s->own_fingerprint))
+			un_fail(u, -EINVAL, "sync", "own fingerprint is not 32 bytes");
+		else
+			memcpy(s->own_fingerprint, m->own_fingerprint.data,
+				sizeof(s->own_fingerprint));
+		s->has_own_fingerprint = !u->err;
+	}
 	un_prefixes(u, m->excludes, m->n_excludes, false, &s->excludes, "exclude");
 }
 
