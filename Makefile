@@ -68,10 +68,11 @@ $(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c $(PROTO_H)
 	$(Q)$(CC) -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) -I$(BUILD)/proto -c -o $@ $<
 
 # --- objects -----------------------------------------------------------------------------------
+# -MD and not -MMD: the generated headers count as the system's, and structs change with them.
 $(BUILD)/obj/%.o: %.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -c -o $@ $<
 
 $(BUILD)/libcommon.a: $(common_SRCS:%.c=$(BUILD)/obj/%.o) $(PROTO_O)
 	@rm -f $@

@@ -56,7 +56,12 @@ static bool host_address(const struct config_prefix *p)
 
 static const char *kind_of(const struct config_interface *in)
 {
-	return in->parent[0] ? "vlan" : "interface";
+	static const char *const names[] = {[CONFIG_LINK_PORT] = "interface",
+		[CONFIG_LINK_VLAN] = "vlan",
+		[CONFIG_LINK_BRIDGE] = "bridge",
+		[CONFIG_LINK_BOND] = "bond"};
+
+	return names[in->kind];
 }
 
 static int check_parent(struct check *c, const struct config_interface *in)
@@ -180,29 +185,53 @@ static bool has_host_bits(const struct config_prefix *p)
 	return false;
 }
 
+static int check_via(struct check *c, const struct config_route *r, const char *name)
+{
+	char via[CONFIG_PREFIX_STRLEN];
+
+	if (!r->via.family && !r->interface[0] && !r->blackhole)
+		return check_fail(c, r->line, NULL,
+			"route \"%s\": it leads nowhere; add via, interface or blackhole = true",
+			name);
+	if (r->blackhole && (r->via.family || r->interface[0]))
+		return check_fail(c, r->line, "blackhole",
+			"route \"%s\": blackhole together with via or interface; remove one", name);
+	if (r->interface[0] && !config_interface_find(c->cfg, r->interface))
+		return check_fail(c, r->line, "interface",
+			"route \"%s\": interface \"%s\" is not an interface of this file; "
+			"correct the name",
+			name, r->interface);
+	if (!r->via.family)
+		return 0;
+	config_prefix_to_str(&r->via, via);
+	if (r->prefix.family != r->via.family)
+		return check_fail(c, r->line, "via",
+			"route \"%s\": via %s is of another address family; use one family", name,
+			via);
+	if (!reachable(c->cfg, &r->via))
+		return check_fail(c, r->line, "via",
+			"route \"%s\": via %s is in no subnet of this node; correct it or "
+			"add the "
+			"interface's address",
+			name, via);
+	return 0;
+}
+
 static int check_routes(struct check *c)
 {
 	for (size_t i = 0; i < c->cfg->n_routes; i++) {
 		const struct config_route *r = &c->cfg->routes[i];
-		char name[CONFIG_PREFIX_STRLEN], via[CONFIG_PREFIX_STRLEN];
+		char name[CONFIG_PREFIX_STRLEN];
+		int err;
 
 		config_prefix_to_str(&r->prefix, name);
-		config_prefix_to_str(&r->via, via);
 		if (has_host_bits(&r->prefix))
 			return check_fail(c, r->line, NULL,
 				"route \"%s\": the destination has bits behind its length; write "
 				"them as 0",
 				name);
-		if (r->prefix.family != r->via.family)
-			return check_fail(c, r->line, "via",
-				"route \"%s\": via %s is of another address family; use one family",
-				name, via);
-		if (!reachable(c->cfg, &r->via))
-			return check_fail(c, r->line, "via",
-				"route \"%s\": via %s is in no subnet of this node; correct it or "
-				"add the "
-				"interface's address",
-				name, via);
+		if ((err = check_via(c, r, name)) < 0)
+			return err;
 	}
 	return 0;
 }

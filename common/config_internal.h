@@ -14,6 +14,15 @@
 /* A part has to fit into one Envelope of 64 KiB with room for the rest of it. */
 #define CONFIG_PART_MAX 65000
 
+/* dnsmasq takes no shorter ones. */
+#define CONFIG_LEASE_TIME_MIN     (120 * USEC_PER_SEC)
+#define CONFIG_LEASE_TIME_MAX     (30 * 86400 * USEC_PER_SEC)
+#define CONFIG_LEASE_TIME_DEFAULT (3600 * USEC_PER_SEC)
+/* The kernel's own rules begin behind that. */
+#define CONFIG_RULE_PRIORITY_MAX 32765
+#define CONFIG_TABLE_MAIN        254
+#define CONFIG_TABLE_LOCAL       255
+
 enum config_kind {
 	CONFIG_KIND_BOOL = 1,
 	CONFIG_KIND_U8,
@@ -31,6 +40,8 @@ enum config_kind {
 	CONFIG_KIND_HOSTS,
 	CONFIG_KIND_IFNAMES,
 	CONFIG_KIND_FINGERPRINT,
+	CONFIG_KIND_MAC,
+	CONFIG_KIND_RANGE,
 	CONFIG_KIND_NAT_TO,
 };
 
@@ -61,7 +72,7 @@ struct config_section {
 	size_t title_offset;
 	size_t line_offset;
 	void (*defaults)(const struct config *cfg, void *obj);
-	/* Interfaces and vlans share one array. */
+	/* Interfaces, bridges, bonds and vlans share one array. */
 	bool (*mine)(const void *obj);
 };
 
@@ -102,8 +113,15 @@ int config_value_word(const char *s, const char *const *words, unsigned *ret);
 int config_value_ifname(const char *s, char ret[IFNAMSIZ]);
 int config_value_name(const char *s, char ret[CONFIG_NAME_MAX + 1]);
 int config_value_fingerprint(const char *s, uint8_t ret[32]);
+int config_value_mac(const char *s, uint8_t ret[6]);
+int config_value_range(const char *s, struct config_range *ret);
 bool config_value_printable(const char *s);
 const char *config_duration_to_str(usec_t d, char out[32]);
+#define CONFIG_MAC_STRLEN 18
+const char *config_mac_to_str(const uint8_t mac[6], char out[CONFIG_MAC_STRLEN]);
+/* Text that may have more than one line: UTF-8 without control characters but for tabs and ends of
+ * lines. */
+bool config_value_text(const char *s);
 
 /* An empty config in an arena of its own. */
 struct config *config_new(void);
@@ -112,6 +130,11 @@ struct config *config_new(void);
  * line and a sentence. */
 int config_parse(char *text, size_t len, struct arena *scratch, struct config *cfg,
 	struct config_text *ret_text, int *ret_line, char why[CONFIG_WHY_MAX])
+	__attribute__((warn_unused_result));
+
+/* What follows from the sections: what the model knows about ports, and the members of bridges and
+ * bonds as interfaces of their own. 0, or negative errno with the line and a sentence. */
+int config_complete(struct config *cfg, int *ret_line, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
 /* Cross checks: 0 or -EINVAL with the line and a sentence: object, cause; next action. */

@@ -73,11 +73,57 @@ static ProtobufCBinaryData pk_bytes(struct packer *pk, const void *bytes, size_t
 	return d;
 }
 
-static void pack_interface(
-	struct packer *pk, const struct config_interface *in, Gp__ConfigInterface *m)
+static char *pk_name(struct packer *pk, const char *s)
+{
+	return s[0] ? pk_str(pk, s) : NULL;
+}
+
+static char *pk_in_addr(struct packer *pk, struct in_addr a)
+{
+	struct config_prefix p = {.family = AF_INET, .len = 32, .v4 = a};
+
+	return pk_prefix(pk, &p);
+}
+
+static void pack_dhcp(struct packer *pk, const struct config_interface *in, Gp__ConfigInterface *m)
+{
+	if (in->dhcp_range.from.s_addr) {
+		m->dhcp_from = pk_in_addr(pk, in->dhcp_range.from);
+		m->dhcp_to = pk_in_addr(pk, in->dhcp_range.to);
+	}
+	m->has_dhcp_lease_time_us = in->dhcp_lease_time != 0;
+	m->dhcp_lease_time_us = (uint64_t)in->dhcp_lease_time;
+	m->dhcp_relay = pk_prefixes(pk, &in->dhcp_relay, &m->n_dhcp_relay);
+	m->has_router_advert = m->router_advert = in->router_advert;
+}
+
+/* How the link itself is made; for netcfgd alone. */
+static void pack_link(struct packer *pk, const struct config_interface *in, Gp__ConfigInterface *m)
+{
+	static const uint8_t none[sizeof(in->mac)];
+
+	m->gateways = pk_prefixes(pk, &in->gateways, &m->n_gateways);
+	m->has_metric = in->metric != 0;
+	m->metric = in->metric;
+	if (memcmp(in->mac, none, sizeof(none)) != 0) {
+		m->has_mac = 1;
+		m->mac = pk_bytes(pk, in->mac, sizeof(in->mac));
+	}
+	if (strcmp(in->device, in->name) != 0)
+		m->device = pk_name(pk, in->device);
+	m->has_bond_mode = in->bond_mode != 0;
+	m->bond_mode = (uint32_t)in->bond_mode;
+	m->has_stp = m->stp = in->stp;
+	pack_dhcp(pk, in, m);
+}
+
+static void pack_interface(struct packer *pk, const struct config_interface *in,
+	enum config_part part, Gp__ConfigInterface *m)
 {
 	m->name = pk_str(pk, in->name);
 	m->role = (uint32_t)in->role;
+	m->has_kind = 1;
+	m->kind = (uint32_t)in->kind;
 	m->addresses = pk_prefixes(pk, &in->addresses, &m->n_addresses);
 	m->has_dhcp = m->has_dhcp_server = 1;
 	m->dhcp = in->dhcp;
@@ -85,19 +131,38 @@ static void pack_interface(
 	m->dns = pk_prefixes(pk, &in->dns, &m->n_dns);
 	m->has_mtu = in->mtu != 0;
 	m->mtu = in->mtu;
-	if (in->parent[0]) {
-		m->parent = pk_str(pk, in->parent);
-		m->has_vlan_id = 1;
-		m->vlan_id = in->vlan_id;
-	}
+	m->has_vlan_id = in->kind == CONFIG_LINK_VLAN;
+	m->vlan_id = in->vlan_id;
+	m->parent = pk_name(pk, in->parent);
+	m->ports = pk_strings(pk, &in->ports, &m->n_ports);
+	m->master = pk_name(pk, in->master);
+	m->has_implied = m->implied = in->implied;
+	if (part == CONFIG_PART_NETCFGD)
+		pack_link(pk, in, m);
 }
 
 static void pack_route(struct packer *pk, const struct config_route *r, Gp__ConfigRoute *m)
 {
 	m->prefix = pk_prefix(pk, &r->prefix);
-	m->via = pk_prefix(pk, &r->via);
+	m->via = r->via.family ? pk_prefix(pk, &r->via) : NULL;
+	m->interface = pk_name(pk, r->interface);
+	m->has_blackhole = m->blackhole = r->blackhole;
 	m->has_metric = 1;
 	m->metric = r->metric;
+	m->has_table = r->table != 0;
+	m->table = r->table;
+}
+
+static void pack_rule(struct packer *pk, const struct config_rule *r, Gp__ConfigRule *m)
+{
+	m->name = pk_str(pk, r->name);
+	m->from = r->from.family ? pk_prefix(pk, &r->from) : NULL;
+	m->to = r->to.family ? pk_prefix(pk, &r->to) : NULL;
+	m->interface = pk_name(pk, r->interface);
+	m->has_mark = r->mark != 0;
+	m->mark = r->mark;
+	m->table = r->table;
+	m->priority = r->priority;
 }
 
 static void pack_cluster(struct packer *pk, const struct config_cluster *c, enum config_part part,
@@ -198,7 +263,7 @@ static void pack_lists(
 {
 	PACK_ARRAY(pk, m, interfaces, gp__config_interface__init, cfg->n_interfaces);
 	for (size_t i = 0; i < m->n_interfaces; i++)
-		pack_interface(pk, &cfg->interfaces[i], m->interfaces[i]);
+		pack_interface(pk, &cfg->interfaces[i], part, m->interfaces[i]);
 	PACK_ARRAY(pk, m, vrrps, gp__config_vrrp__init, cfg->n_vrrps);
 	for (size_t i = 0; i < m->n_vrrps; i++)
 		pack_vrrp(pk, &cfg->vrrps[i], part, m->vrrps[i]);
@@ -207,9 +272,13 @@ static void pack_lists(
 	PACK_ARRAY(pk, m, routes, gp__config_route__init, cfg->n_routes);
 	for (size_t i = 0; i < m->n_routes; i++)
 		pack_route(pk, &cfg->routes[i], m->routes[i]);
+	PACK_ARRAY(pk, m, rules, gp__config_rule__init, cfg->n_rules);
+	for (size_t i = 0; i < m->n_rules; i++)
+		pack_rule(pk, &cfg->rules[i], m->rules[i]);
 	PACK_ARRAY(pk, m, nats, gp__config_nat__init, cfg->n_nats);
 	for (size_t i = 0; i < m->n_nats; i++)
 		pack_nat(pk, &cfg->nats[i], m->nats[i]);
+	m->firewall_rules = pk_str(pk, cfg->firewall.rules);
 }
 
 static void pack_singles(
@@ -244,6 +313,8 @@ Gp__Config *config_pack(const struct config *cfg, enum config_part part, struct 
 		return NULL;
 	gp__config__init(m);
 	m->node = pk_str(&pk, cfg->node);
+	m->has_model = 1;
+	m->model = (uint32_t)cfg->model;
 	pack_lists(&pk, cfg, part, m);
 	pack_singles(&pk, cfg, part, m);
 	return pk.failed ? NULL : m;

@@ -27,6 +27,7 @@ struct parse {
 /* The struct of a section that may occur once begins with its `present` flag. */
 _Static_assert(offsetof(struct config_cluster, present) == 0, "present comes first");
 _Static_assert(offsetof(struct config_sync, present) == 0, "present comes first");
+_Static_assert(offsetof(struct config_firewall, present) == 0, "present comes first");
 _Static_assert(offsetof(struct config_portal, present) == 0, "present comes first");
 _Static_assert(offsetof(struct config_proxy, present) == 0, "present comes first");
 
@@ -217,6 +218,17 @@ static int set_scalar(struct parse *p, const struct config_key *key, const char 
 					 "a fingerprint; write sha256: and 64 lower-case hex "
 					 "digits, as "
 					 "`gatepair key` prints it");
+	case CONFIG_KIND_MAC:
+		return config_value_mac(value, out) == 0
+			       ? 0
+			       : bad_value(p, key, value,
+					 "a MAC address; write e.g. 52:54:00:12:34:56");
+	case CONFIG_KIND_RANGE:
+		return config_value_range(value, out) == 0
+			       ? 0
+			       : bad_value(p, key, value,
+					 "a range; write e.g. 10.0.0.100-10.0.0.200, the lower end "
+					 "first");
 	case CONFIG_KIND_NAT_TO:
 		return set_nat_to(p, key, value, obj);
 	case CONFIG_KIND_PREFIXES:
@@ -451,6 +463,7 @@ int config_parse(char *text, size_t len, struct arena *scratch, struct config *c
 	int err;
 
 	why[0] = '\0';
+	cfg->model = CONFIG_MODEL_GENERIC;
 	for (size_t i = 0; i < config_n_sections; i++)
 		if (config_sections[i].once && config_sections[i].defaults)
 			config_sections[i].defaults(cfg, (char *)cfg + config_sections[i].offset);
@@ -459,6 +472,8 @@ int config_parse(char *text, size_t len, struct arena *scratch, struct config *c
 		err = (root = make_grammar(scratch)) ? run_confuse(&p, root, text, len) : -ENOMEM;
 	if (err == 0)
 		err = read_all(&p, root);
+	if (err == 0)
+		err = config_complete(cfg, &p.line, why);
 	if (root)
 		cfg_free(root);
 	if (err < 0 && !why[0])

@@ -3,6 +3,7 @@
  * struct config in the file's syntax again, from the same schema that the parser reads it with:
  * what is printed parses to the same configuration, but for secrets.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,10 +72,19 @@ static void print_nat_to(FILE *f, const struct config_nat *n)
 		print_prefix(f, &n->address);
 }
 
+static void print_range(FILE *f, const struct config_range *r)
+{
+	char from[INET_ADDRSTRLEN] = "?", to[INET_ADDRSTRLEN] = "?";
+
+	inet_ntop(AF_INET, &r->from, from, sizeof(from));
+	inet_ntop(AF_INET, &r->to, to, sizeof(to));
+	fprintf(f, "\"%s-%s\"", from, to);
+}
+
 static void print_value(FILE *f, const struct config_key *key, const void *obj)
 {
 	const void *at = (const char *)obj + key->offset;
-	char fp[CONFIG_FINGERPRINT_STRLEN];
+	char fp[CONFIG_FINGERPRINT_STRLEN], mac[CONFIG_MAC_STRLEN];
 
 	switch (key->kind) {
 	case CONFIG_KIND_BOOL:
@@ -110,6 +120,12 @@ static void print_value(FILE *f, const struct config_key *key, const void *obj)
 	case CONFIG_KIND_FINGERPRINT:
 		print_quoted(f, config_fingerprint_to_str(at, fp));
 		break;
+	case CONFIG_KIND_MAC:
+		print_quoted(f, config_mac_to_str(at, mac));
+		break;
+	case CONFIG_KIND_RANGE:
+		print_range(f, at);
+		break;
 	case CONFIG_KIND_NAT_TO:
 		print_nat_to(f, obj);
 		break;
@@ -137,6 +153,10 @@ static size_t kind_size(enum config_kind kind)
 		return sizeof(usec_t);
 	case CONFIG_KIND_FINGERPRINT:
 		return 32;
+	case CONFIG_KIND_MAC:
+		return 6;
+	case CONFIG_KIND_RANGE:
+		return sizeof(struct config_range);
 	case CONFIG_KIND_IFNAME:
 	case CONFIG_KIND_NAME:
 	case CONFIG_KIND_PASSWORD:
@@ -174,7 +194,9 @@ static bool is_unset(const struct config_key *key, const void *obj)
 	case CONFIG_KIND_IFNAMES:
 		return ((const struct config_strings *)at)->n == 0;
 	case CONFIG_KIND_FINGERPRINT:
-		return memcmp(at, zero, sizeof(zero)) == 0;
+	case CONFIG_KIND_MAC:
+	case CONFIG_KIND_RANGE:
+		return memcmp(at, zero, kind_size(key->kind)) == 0;
 	case CONFIG_KIND_U32:
 		/* mtu: 0 is not in the range that can be written. */
 		return *(const uint32_t *)at == 0 && key->min > 0;
@@ -208,6 +230,8 @@ static bool is_default(const struct config_key *key, const void *obj, const void
 union any_section {
 	struct config_interface interface;
 	struct config_route route;
+	struct config_rule rule;
+	struct config_firewall firewall;
 	struct config_cluster cluster;
 	struct config_vrrp vrrp;
 	struct config_nat nat;
@@ -215,6 +239,19 @@ union any_section {
 	struct config_portal portal;
 	struct config_proxy proxy;
 };
+
+/* All that is set, but for what is the same in `defaults` (NULL: all). */
+static void print_keys(FILE *f, const char *indent, const struct config_key *keys, size_t n,
+	const void *obj, const void *defaults)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_unset(&keys[i], obj) || (defaults && is_default(&keys[i], obj, defaults)))
+			continue;
+		fprintf(f, "%s%s = ", indent, keys[i].name);
+		print_value(f, &keys[i], obj);
+		fputc('\n', f);
+	}
+}
 
 static void print_section(FILE *f, const struct config *cfg, const struct config_section *sec,
 	const void *obj, bool normalized)
@@ -231,15 +268,7 @@ static void print_section(FILE *f, const struct config *cfg, const struct config
 		fputc(' ', f);
 	}
 	fputs("{\n", f);
-	for (size_t i = 0; i < sec->n_keys; i++) {
-		const struct config_key *key = &sec->keys[i];
-
-		if (is_unset(key, obj) || (!normalized && is_default(key, obj, &defaults)))
-			continue;
-		fprintf(f, "\t%s = ", key->name);
-		print_value(f, key, obj);
-		fputc('\n', f);
-	}
+	print_keys(f, "\t", sec->keys, sec->n_keys, obj, normalized ? NULL : &defaults);
 	fputs("}\n", f);
 }
 
@@ -263,6 +292,7 @@ static void print_sections(
 
 char *config_to_str(const struct config *cfg, bool normalized)
 {
+	static const struct config defaults = {.model = CONFIG_MODEL_GENERIC};
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -270,11 +300,7 @@ char *config_to_str(const struct config *cfg, bool normalized)
 
 	if (!f)
 		return NULL;
-	for (size_t i = 0; i < config_n_root_keys; i++) {
-		fprintf(f, "%s = ", config_root_keys[i].name);
-		print_value(f, &config_root_keys[i], cfg);
-		fputc('\n', f);
-	}
+	print_keys(f, "", config_root_keys, config_n_root_keys, cfg, normalized ? NULL : &defaults);
 	for (size_t i = 0; i < config_n_sections; i++)
 		print_sections(f, cfg, &config_sections[i], normalized);
 	failed = ferror(f);

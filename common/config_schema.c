@@ -14,33 +14,91 @@ static const char *const roles[] = {"mgmt", "lan", "wan", "ha", NULL};
 static const char *const preempts[] = {"never", "synced", "always", NULL};
 static const char *const checksums[] = {"rfc9568", "legacy", NULL};
 
+static const char *const models[] = {"generic", "zt400", "zt600", "zt800", NULL};
+static const char *const bond_modes[] = {"active-backup", "802.3ad", "balance-xor", NULL};
+
 const struct config_key config_root_keys[] = {
 	{"node", CONFIG_KIND_NAME, OFF(config, node), CONFIG_KEY_REQUIRED, 0, 0, NULL},
+	{"model", CONFIG_KIND_WORD, OFF(config, model), 0, 0, 0, models},
 };
 const size_t config_n_root_keys = COUNT(config_root_keys);
 
-#define INTERFACE_KEYS                                                                             \
-	{"role", CONFIG_KIND_WORD, OFF(config_interface, role), CONFIG_KEY_REQUIRED, 0, 0, roles}, \
-		{"address", CONFIG_KIND_PREFIXES, OFF(config_interface, addresses), 0, 0, 0,       \
+#define ROLE_KEY(flags)                                                                            \
+	{                                                                                          \
+		"role", CONFIG_KIND_WORD, OFF(config_interface, role), flags, 0, 0, roles          \
+	}
+#define PORTS_KEY                                                                                  \
+	{                                                                                          \
+		"ports", CONFIG_KIND_IFNAMES, OFF(config_interface, ports), CONFIG_KEY_REQUIRED,   \
+			0, 0, NULL                                                                 \
+	}
+/* dnsmasq takes no lease times below two minutes. */
+#define LINK_KEYS                                                                                  \
+	{"address", CONFIG_KIND_PREFIXES, OFF(config_interface, addresses), 0, 0, 0, NULL},        \
+		{"gateway", CONFIG_KIND_HOSTS, OFF(config_interface, gateways), 0, 0, 0, NULL},    \
+		{"metric", CONFIG_KIND_U32, OFF(config_interface, metric), 0, 1, UINT32_MAX,       \
 			NULL},                                                                     \
 		{"dhcp", CONFIG_KIND_BOOL, OFF(config_interface, dhcp), 0, 0, 0, NULL},            \
 		{"dhcp-server", CONFIG_KIND_BOOL, OFF(config_interface, dhcp_server), 0, 0, 0,     \
 			NULL},                                                                     \
+		{"dhcp-range", CONFIG_KIND_RANGE, OFF(config_interface, dhcp_range), 0, 0, 0,      \
+			NULL},                                                                     \
+		{"dhcp-lease-time", CONFIG_KIND_DURATION, OFF(config_interface, dhcp_lease_time),  \
+			0, CONFIG_LEASE_TIME_MIN, CONFIG_LEASE_TIME_MAX, NULL},                    \
+		{"dhcp-relay", CONFIG_KIND_HOSTS, OFF(config_interface, dhcp_relay), 0, 0, 0,      \
+			NULL},                                                                     \
+		{"router-advert", CONFIG_KIND_BOOL, OFF(config_interface, router_advert), 0, 0, 0, \
+			NULL},                                                                     \
 		{"dns", CONFIG_KIND_HOSTS, OFF(config_interface, dns), 0, 0, 0, NULL},             \
+		{"mtu", CONFIG_KIND_U32, OFF(config_interface, mtu), 0, 576, 65535, NULL},         \
 	{                                                                                          \
-		"mtu", CONFIG_KIND_U32, OFF(config_interface, mtu), 0, 576, 65535, NULL            \
+		"mac", CONFIG_KIND_MAC, OFF(config_interface, mac), 0, 0, 0, NULL                  \
 	}
 
-static const struct config_key interface_keys[] = {INTERFACE_KEYS};
+/* The model may know the role of a port. */
+static const struct config_key interface_keys[] = {
+	{"device", CONFIG_KIND_IFNAME, OFF(config_interface, device), 0, 0, 0, NULL},
+	ROLE_KEY(0),
+	LINK_KEYS,
+};
+static const struct config_key bridge_keys[] = {
+	PORTS_KEY,
+	{"stp", CONFIG_KIND_BOOL, OFF(config_interface, stp), 0, 0, 0, NULL},
+	ROLE_KEY(CONFIG_KEY_REQUIRED),
+	LINK_KEYS,
+};
+static const struct config_key bond_keys[] = {
+	PORTS_KEY,
+	{"mode", CONFIG_KIND_WORD, OFF(config_interface, bond_mode), 0, 0, 0, bond_modes},
+	ROLE_KEY(CONFIG_KEY_REQUIRED),
+	LINK_KEYS,
+};
 static const struct config_key vlan_keys[] = {
 	{"parent", CONFIG_KIND_IFNAME, OFF(config_interface, parent), CONFIG_KEY_REQUIRED, 0, 0,
 		NULL},
 	{"id", CONFIG_KIND_U16, OFF(config_interface, vlan_id), CONFIG_KEY_REQUIRED, 1, 4094, NULL},
-	INTERFACE_KEYS,
+	ROLE_KEY(CONFIG_KEY_REQUIRED),
+	LINK_KEYS,
 };
 static const struct config_key route_keys[] = {
-	{"via", CONFIG_KIND_HOST, OFF(config_route, via), CONFIG_KEY_REQUIRED, 0, 0, NULL},
+	{"via", CONFIG_KIND_HOST, OFF(config_route, via), 0, 0, 0, NULL},
+	{"interface", CONFIG_KIND_IFNAME, OFF(config_route, interface), 0, 0, 0, NULL},
+	{"blackhole", CONFIG_KIND_BOOL, OFF(config_route, blackhole), 0, 0, 0, NULL},
 	{"metric", CONFIG_KIND_U32, OFF(config_route, metric), 0, 0, UINT32_MAX, NULL},
+	{"table", CONFIG_KIND_U32, OFF(config_route, table), 0, 1, UINT32_MAX, NULL},
+};
+static const struct config_key rule_keys[] = {
+	{"from", CONFIG_KIND_PREFIX, OFF(config_rule, from), 0, 0, 0, NULL},
+	{"to", CONFIG_KIND_PREFIX, OFF(config_rule, to), 0, 0, 0, NULL},
+	{"interface", CONFIG_KIND_IFNAME, OFF(config_rule, interface), 0, 0, 0, NULL},
+	{"mark", CONFIG_KIND_U32, OFF(config_rule, mark), 0, 1, UINT32_MAX, NULL},
+	{"table", CONFIG_KIND_U32, OFF(config_rule, table), CONFIG_KEY_REQUIRED, 1, UINT32_MAX,
+		NULL},
+	{"priority", CONFIG_KIND_U32, OFF(config_rule, priority), CONFIG_KEY_REQUIRED, 1,
+		CONFIG_RULE_PRIORITY_MAX, NULL},
+};
+static const struct config_key firewall_keys[] = {
+	{"rules-file", CONFIG_KIND_STRING, OFF(config_firewall, rules_file), 0, 1, 1024, NULL},
 };
 static const struct config_key cluster_keys[] = {
 	{"priority", CONFIG_KIND_U8, OFF(config_cluster, priority), 0, 1, 254, NULL},
@@ -101,14 +159,59 @@ static const struct config_key proxy_keys[] = {
 	{"password-file", CONFIG_KIND_STRING, OFF(config_proxy, password_file), 0, 1, 1024, NULL},
 };
 
-static bool is_vlan(const void *obj)
+static bool is_kind(const void *obj, enum config_link kind)
 {
-	return ((const struct config_interface *)obj)->parent[0] != '\0';
+	const struct config_interface *in = obj;
+
+	return in->kind == kind && !in->implied;
 }
 
 static bool is_port(const void *obj)
 {
-	return !is_vlan(obj);
+	return is_kind(obj, CONFIG_LINK_PORT);
+}
+
+static bool is_vlan(const void *obj)
+{
+	return is_kind(obj, CONFIG_LINK_VLAN);
+}
+
+static bool is_bridge(const void *obj)
+{
+	return is_kind(obj, CONFIG_LINK_BRIDGE);
+}
+
+static bool is_bond(const void *obj)
+{
+	return is_kind(obj, CONFIG_LINK_BOND);
+}
+
+static void port_defaults(const struct config *cfg, void *obj)
+{
+	struct config_interface *in = obj;
+
+	(void)cfg;
+	in->kind = CONFIG_LINK_PORT;
+	in->dhcp_lease_time = CONFIG_LEASE_TIME_DEFAULT;
+}
+
+static void vlan_defaults(const struct config *cfg, void *obj)
+{
+	port_defaults(cfg, obj);
+	((struct config_interface *)obj)->kind = CONFIG_LINK_VLAN;
+}
+
+static void bridge_defaults(const struct config *cfg, void *obj)
+{
+	port_defaults(cfg, obj);
+	((struct config_interface *)obj)->kind = CONFIG_LINK_BRIDGE;
+}
+
+static void bond_defaults(const struct config *cfg, void *obj)
+{
+	port_defaults(cfg, obj);
+	((struct config_interface *)obj)->kind = CONFIG_LINK_BOND;
+	((struct config_interface *)obj)->bond_mode = CONFIG_BOND_ACTIVE_BACKUP;
 }
 
 static void cluster_defaults(const struct config *cfg, void *obj)
@@ -154,13 +257,25 @@ static void sync_defaults(const struct config *cfg, void *obj)
 const struct config_section config_sections[] = {
 	{"interface", "interface name", false, interface_keys, COUNT(interface_keys),
 		LIST(interfaces, config_interface, CONFIG_MAX_INTERFACES), CONFIG_KIND_IFNAME,
-		OFF(config_interface, name), OFF(config_interface, line), NULL, is_port},
+		OFF(config_interface, name), OFF(config_interface, line), port_defaults, is_port},
+	{"bridge", "interface name", false, bridge_keys, COUNT(bridge_keys),
+		LIST(interfaces, config_interface, CONFIG_MAX_INTERFACES), CONFIG_KIND_IFNAME,
+		OFF(config_interface, name), OFF(config_interface, line), bridge_defaults,
+		is_bridge},
+	{"bond", "interface name", false, bond_keys, COUNT(bond_keys),
+		LIST(interfaces, config_interface, CONFIG_MAX_INTERFACES), CONFIG_KIND_IFNAME,
+		OFF(config_interface, name), OFF(config_interface, line), bond_defaults, is_bond},
 	{"vlan", "interface name", false, vlan_keys, COUNT(vlan_keys),
 		LIST(interfaces, config_interface, CONFIG_MAX_INTERFACES), CONFIG_KIND_IFNAME,
-		OFF(config_interface, name), OFF(config_interface, line), NULL, is_vlan},
+		OFF(config_interface, name), OFF(config_interface, line), vlan_defaults, is_vlan},
 	{"route", "destination", false, route_keys, COUNT(route_keys),
 		LIST(routes, config_route, CONFIG_MAX_ROUTES), CONFIG_KIND_PREFIX,
 		OFF(config_route, prefix), OFF(config_route, line), NULL, NULL},
+	{"rule", "name", false, rule_keys, COUNT(rule_keys),
+		LIST(rules, config_rule, CONFIG_MAX_RULES), CONFIG_KIND_NAME,
+		OFF(config_rule, name), OFF(config_rule, line), NULL, NULL},
+	{"firewall", NULL, true, firewall_keys, COUNT(firewall_keys),
+		ONCE(firewall, config_firewall), 0, 0, OFF(config_firewall, line), NULL, NULL},
 	{"cluster", NULL, true, cluster_keys, COUNT(cluster_keys), ONCE(cluster, config_cluster), 0,
 		0, OFF(config_cluster, line), cluster_defaults, NULL},
 	{"vrrp", "name", false, vrrp_keys, COUNT(vrrp_keys),

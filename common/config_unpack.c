@@ -122,30 +122,121 @@ static char *un_str(struct unpacker *u, const char *s, size_t max, const char *o
 	return copy;
 }
 
+static void un_optional_ifname(
+	struct unpacker *u, const char *s, char ret[IFNAMSIZ], const char *object)
+{
+	if (s)
+		un_ifname(u, s, ret, object);
+}
+
+static void unpack_range(struct unpacker *u, const Gp__ConfigInterface *m, struct config_range *r)
+{
+	struct config_prefix from = {0}, to = {0};
+
+	if (!m->dhcp_from && !m->dhcp_to)
+		return;
+	if (!m->dhcp_from || !m->dhcp_to) {
+		un_fail(u, -EINVAL, "dhcp-range", "has one end only");
+		return;
+	}
+	un_prefix(u, m->dhcp_from, true, &from, "dhcp-range");
+	un_prefix(u, m->dhcp_to, true, &to, "dhcp-range");
+	if (from.family != AF_INET || to.family != AF_INET || from.v4.s_addr == 0 ||
+		ntohl(from.v4.s_addr) > ntohl(to.v4.s_addr))
+		un_fail(u, -EINVAL, "dhcp-range", "is not a range of IPv4 addresses");
+	else
+		*r = (struct config_range){.from = from.v4, .to = to.v4};
+}
+
+static void unpack_dhcp(
+	struct unpacker *u, const Gp__ConfigInterface *m, struct config_interface *in)
+{
+	in->dhcp = m->has_dhcp && m->dhcp;
+	in->dhcp_server = m->has_dhcp_server && m->dhcp_server;
+	unpack_range(u, m, &in->dhcp_range);
+	if (m->has_dhcp_lease_time_us)
+		in->dhcp_lease_time = un_duration(u, m->dhcp_lease_time_us, CONFIG_LEASE_TIME_MIN,
+			CONFIG_LEASE_TIME_MAX, "dhcp-lease-time");
+	un_prefixes(u, m->dhcp_relay, m->n_dhcp_relay, true, &in->dhcp_relay, "dhcp-relay");
+	in->router_advert = m->has_router_advert && m->router_advert;
+}
+
+/* How the link itself is made. */
+static void unpack_link(
+	struct unpacker *u, const Gp__ConfigInterface *m, struct config_interface *in)
+{
+	in->mtu = m->has_mtu ? un_range(u, m->mtu, 0, 65535, "mtu") : 0;
+	if (m->has_mac && (m->mac.len != sizeof(in->mac) || (m->mac.data[0] & 1)))
+		un_fail(u, -EINVAL, "mac", "is not the address of one interface");
+	else if (m->has_mac)
+		memcpy(in->mac, m->mac.data, sizeof(in->mac));
+	un_optional_ifname(u, m->device, in->device, "device");
+	un_optional_ifname(u, m->parent, in->parent, "parent");
+	un_optional_ifname(u, m->master, in->master, "master");
+	un_ifnames(u, m->ports, m->n_ports, &in->ports, "ports");
+	in->implied = m->has_implied && m->implied;
+	in->stp = m->has_stp && m->stp;
+	if (in->kind == CONFIG_LINK_VLAN)
+		in->vlan_id =
+			(uint16_t)un_range(u, m->has_vlan_id ? m->vlan_id : 0, 1, 4094, "vlan id");
+	if (in->kind == CONFIG_LINK_BOND)
+		in->bond_mode = m->has_bond_mode ? (enum config_bond_mode)un_range(u, m->bond_mode,
+							   CONFIG_BOND_ACTIVE_BACKUP,
+							   CONFIG_BOND_BALANCE_XOR, "mode")
+						 : CONFIG_BOND_ACTIVE_BACKUP;
+	if ((in->kind == CONFIG_LINK_VLAN) != (m->parent != NULL))
+		un_fail(u, -EINVAL, "parent", "does not fit the kind of interface");
+	if ((in->kind == CONFIG_LINK_BRIDGE || in->kind == CONFIG_LINK_BOND) != (m->n_ports > 0))
+		un_fail(u, -EINVAL, "ports", "do not fit the kind of interface");
+	if (in->master[0] && in->kind != CONFIG_LINK_PORT)
+		un_fail(u, -EINVAL, "master", "does not fit the kind of interface");
+}
+
 static void unpack_interface(
 	struct unpacker *u, const Gp__ConfigInterface *m, struct config_interface *in)
 {
 	un_ifname(u, m->name, in->name, "interface");
+	in->kind = (enum config_link)un_range(u, m->has_kind ? m->kind : 0, CONFIG_LINK_PORT,
+		CONFIG_LINK_BOND, "kind of interface");
 	in->role = (enum config_role)un_range(u, m->role, CONFIG_ROLE_MGMT, CONFIG_ROLE_HA, "role");
 	un_prefixes(u, m->addresses, m->n_addresses, false, &in->addresses, "address");
+	un_prefixes(u, m->gateways, m->n_gateways, true, &in->gateways, "gateway");
+	in->metric = m->has_metric ? m->metric : 0;
 	un_prefixes(u, m->dns, m->n_dns, true, &in->dns, "dns");
-	in->dhcp = m->has_dhcp && m->dhcp;
-	in->dhcp_server = m->has_dhcp_server && m->dhcp_server;
-	in->mtu = m->has_mtu ? un_range(u, m->mtu, 0, 65535, "mtu") : 0;
-	if (m->parent) {
-		un_ifname(u, m->parent, in->parent, "parent");
-		in->vlan_id =
-			(uint16_t)un_range(u, m->has_vlan_id ? m->vlan_id : 0, 1, 4094, "vlan id");
-	}
+	unpack_link(u, m, in);
+	unpack_dhcp(u, m, in);
 }
 
 static void unpack_route(struct unpacker *u, const Gp__ConfigRoute *m, struct config_route *r)
 {
 	un_prefix(u, m->prefix, false, &r->prefix, "route");
-	un_prefix(u, m->via, true, &r->via, "route");
-	if (r->prefix.family != r->via.family)
-		un_fail(u, -EINVAL, "route", "mixes IPv4 and IPv6");
+	if (m->via)
+		un_prefix(u, m->via, true, &r->via, "route");
+	un_optional_ifname(u, m->interface, r->interface, "route");
+	r->blackhole = m->has_blackhole && m->blackhole;
 	r->metric = m->has_metric ? m->metric : 0;
+	r->table = m->has_table ? m->table : 0;
+	if (m->via && r->prefix.family != r->via.family)
+		un_fail(u, -EINVAL, "route", "mixes IPv4 and IPv6");
+	if (r->blackhole ? m->via || m->interface : !m->via && !m->interface)
+		un_fail(u, -EINVAL, "route", "leads nowhere, or to two places");
+	if (r->table == CONFIG_TABLE_LOCAL)
+		un_fail(u, -EINVAL, "route", "is in the kernel's own table");
+}
+
+static void unpack_rule(struct unpacker *u, const Gp__ConfigRule *m, struct config_rule *r)
+{
+	un_name(u, m->name, r->name, "rule");
+	if (m->from)
+		un_prefix(u, m->from, false, &r->from, "rule");
+	if (m->to)
+		un_prefix(u, m->to, false, &r->to, "rule");
+	un_optional_ifname(u, m->interface, r->interface, "rule");
+	r->mark = m->has_mark ? m->mark : 0;
+	r->table = un_range(u, m->table, 1, UINT32_MAX, "rule");
+	r->priority = un_range(u, m->priority, 1, CONFIG_RULE_PRIORITY_MAX, "rule");
+	if (m->from && m->to && r->from.family != r->to.family)
+		un_fail(u, -EINVAL, "rule", "mixes IPv4 and IPv6");
 }
 
 static void unpack_cluster(struct unpacker *u, const Gp__ConfigCluster *m, struct config_cluster *c)
@@ -256,6 +347,18 @@ static void unpack_portal(struct unpacker *u, const Gp__Config *m, struct config
 	}
 }
 
+static void unpack_firewall(struct unpacker *u, const Gp__Config *m, struct config_firewall *f)
+{
+	if (!m->firewall_rules)
+		return;
+	f->present = true;
+	if (strlen(m->firewall_rules) > CONFIG_RULES_TEXT_MAX ||
+		!config_value_text(m->firewall_rules))
+		un_fail(u, -EINVAL, "firewall rules", "too long, or not text");
+	else if (!(f->rules = arena_strdup(u->arena, m->firewall_rules)))
+		un_fail(u, -ENOMEM, "firewall rules", "out of memory");
+}
+
 static void unpack_lists(struct unpacker *u, const Gp__Config *m, struct config *cfg)
 {
 	cfg->interfaces = un_array(
@@ -267,6 +370,10 @@ static void unpack_lists(struct unpacker *u, const Gp__Config *m, struct config 
 	cfg->n_routes = cfg->routes ? m->n_routes : 0;
 	for (size_t i = 0; i < cfg->n_routes; i++)
 		unpack_route(u, m->routes[i], &cfg->routes[i]);
+	cfg->rules = un_array(u, m->n_rules, sizeof(*cfg->rules), CONFIG_MAX_RULES, "rules");
+	cfg->n_rules = cfg->rules ? m->n_rules : 0;
+	for (size_t i = 0; i < cfg->n_rules; i++)
+		unpack_rule(u, m->rules[i], &cfg->rules[i]);
 	cfg->vrrps = un_array(u, m->n_vrrps, sizeof(*cfg->vrrps), CONFIG_MAX_VRRPS, "vrrps");
 	cfg->n_vrrps = cfg->vrrps ? m->n_vrrps : 0;
 	for (size_t i = 0; i < cfg->n_vrrps; i++)
@@ -288,7 +395,10 @@ int config_unpack(const Gp__Config *msg, struct config **ret_cfg, char *err, siz
 	}
 	u.arena = cfg->arena;
 	un_name(&u, msg->node, cfg->node, "node");
+	cfg->model = (enum config_model)un_range(&u, msg->has_model ? msg->model : 0,
+		CONFIG_MODEL_GENERIC, CONFIG_MODEL_ZT800, "model");
 	unpack_lists(&u, msg, cfg);
+	unpack_firewall(&u, msg, &cfg->firewall);
 	if (msg->cluster)
 		unpack_cluster(&u, msg->cluster, &cfg->cluster);
 	if (msg->sync)

@@ -127,7 +127,8 @@ int config_value_duration(const char *s, usec_t *ret)
 	static const struct {
 		const char *unit;
 		usec_t us;
-	} units[] = {{"us", 1}, {"ms", USEC_PER_MS}, {"s", USEC_PER_SEC}};
+	} units[] = {{"us", 1}, {"ms", USEC_PER_MS}, {"s", USEC_PER_SEC},
+		{"min", 60 * USEC_PER_SEC}, {"h", 3600 * USEC_PER_SEC}};
 	size_t whole = strspn(s, "0123456789");
 	size_t frac = s[whole] == '.' ? strspn(s + whole + 1, "0123456789") : 0;
 	const char *unit = s + whole + (s[whole] == '.' ? frac + 1 : 0);
@@ -244,6 +245,18 @@ void config_clean_text(char *s)
 	}
 }
 
+bool config_value_text(const char *s)
+{
+	while (*s) {
+		size_t n = utf8_length((const unsigned char *)s);
+
+		if (n == 0 || *s == 0x7f || ((unsigned char)*s < 0x20 && !strchr("\n\r\t", *s)))
+			return false;
+		s += n;
+	}
+	return true;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -279,6 +292,48 @@ const char *config_fingerprint_to_str(const uint8_t fp[32], char out[CONFIG_FING
 	for (size_t i = 0; i < 32; i++)
 		n += snprintf(out + n, CONFIG_FINGERPRINT_STRLEN - (size_t)n, "%02x", fp[i]);
 	return out;
+}
+
+int config_value_mac(const char *s, uint8_t ret[6])
+{
+	uint8_t mac[6];
+
+	if (strlen(s) != CONFIG_MAC_STRLEN - 1)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(mac); i++, s += 3) {
+		int hi = hex_digit((char)tolower((unsigned char)s[0]));
+		int lo = hex_digit((char)tolower((unsigned char)s[1]));
+
+		if (hi < 0 || lo < 0 || s[2] != (i < sizeof(mac) - 1 ? ':' : '\0'))
+			return -EINVAL;
+		mac[i] = (uint8_t)(hi << 4 | lo);
+	}
+	memcpy(ret, mac, sizeof(mac));
+	return 0;
+}
+
+const char *config_mac_to_str(const uint8_t mac[6], char out[CONFIG_MAC_STRLEN])
+{
+	snprintf(out, CONFIG_MAC_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+	return out;
+}
+
+int config_value_range(const char *s, struct config_range *ret)
+{
+	const char *dash = strchr(s, '-');
+	char from[INET_ADDRSTRLEN];
+	struct config_range r;
+
+	if (!dash || (size_t)(dash - s) >= sizeof(from))
+		return -EINVAL;
+	memcpy(from, s, (size_t)(dash - s));
+	from[dash - s] = '\0';
+	if (inet_pton(AF_INET, from, &r.from) != 1 || inet_pton(AF_INET, dash + 1, &r.to) != 1 ||
+		r.from.s_addr == 0 || ntohl(r.from.s_addr) > ntohl(r.to.s_addr))
+		return -EINVAL;
+	*ret = r;
+	return 0;
 }
 
 struct config *config_new(void)

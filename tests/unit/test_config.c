@@ -132,7 +132,7 @@ static const struct {
 		"7: vlan \"ge2.10\": parent \"ge2.10\" is a vlan itself; "},
 	{"via = \"203.0.113.1\"", "via = \"2001:db8::1\"",
 		"8: route \"0.0.0.0/0\": via 2001:db8::1 is of another address family; "},
-	{"via = \"203.0.113.1\"", "", "8: route \"0.0.0.0/0\": via is missing; "},
+	{"via = \"203.0.113.1\"", "", "8: route \"0.0.0.0/0\": it leads nowhere; "},
 	{"route \"10.9.0.0/16\"", "route \"10.9.0.1/16\"",
 		"9: route \"10.9.0.1/16\": the destination has bits behind its length; "},
 	{"heartbeat       = 10ms", "heartbeat = 99999999999s",
