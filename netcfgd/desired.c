@@ -115,6 +115,11 @@ static int add_interface(struct build *b, const struct config_interface *i)
 	l->vlan_id = i->vlan_id;
 	l->mtu = i->mtu;
 	l->role = i->role;
+	l->member = i->master[0];
+	l->dhcp = i->dhcp;
+	l->dhcp_server = i->dhcp_server;
+	l->dhcp_relay = i->dhcp_relay.n > 0;
+	l->router_advert = i->router_advert;
 	d->n_links++;
 	for (size_t n = 0; n < i->addresses.n; n++) {
 		struct desired_addr *a = &d->addrs[d->n_addrs++];
@@ -367,6 +372,29 @@ static void add_sysctls(struct desired *d)
 		sysctl_add(d, SYSCTL_FORWARD, none, 1, "ipv6/conf/all/forwarding");
 }
 
+static int add_firewall(struct build *b)
+{
+	const struct config *cfg = b->cfg;
+	struct desired *d = b->d;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->n_interfaces; i++)
+		n += cfg->interfaces[i].dhcp_relay.n;
+	d->relays = arena_array(d->arena, n + 1, sizeof(*d->relays));
+	if (cfg->firewall.rules)
+		d->user_rules = arena_strdup(d->arena, cfg->firewall.rules);
+	if (!d->relays || (cfg->firewall.rules && !d->user_rules))
+		return refuse(b, -ENOMEM, "configuration: too large for memory; make it smaller");
+	for (size_t i = 0; i < cfg->n_interfaces; i++) {
+		const struct config_prefixes *to = &cfg->interfaces[i].dhcp_relay;
+
+		for (size_t r = 0; r < to->n; r++)
+			if (to->v[r].family == AF_INET)
+				d->relays[d->n_relays++] = to->v[r].v4;
+	}
+	return 0;
+}
+
 static int allocate(struct build *b)
 {
 	const struct config *cfg = b->cfg;
@@ -408,6 +436,8 @@ static int fill(struct build *b)
 		add_route(b, &cfg->routes[i]);
 	for (size_t i = 0; i < cfg->n_nats && !rc; i++)
 		rc = add_nat(b, &cfg->nats[i]);
+	if (!rc)
+		rc = add_firewall(b);
 	if (rc)
 		return rc;
 	add_sysctls(d);

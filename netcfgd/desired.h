@@ -20,6 +20,9 @@ struct desired_link {
 	uint32_t mtu;                /* 0: leave as it is */
 	bool virt; /* carries virtual addresses only: up while the lease is held */
 	enum config_role role;
+	bool member; /* of a bridge or bond: its master has the role */
+	/* What the firewall lets in for the node's own services. */
+	bool dhcp, dhcp_server, dhcp_relay, router_advert;
 	size_t sysctl, n_sysctls; /* its switches are sysctls[sysctl .. sysctl + n_sysctls - 1] */
 };
 
@@ -73,7 +76,11 @@ struct desired {
 	struct desired_sysctl *sysctls;
 	size_t n_sysctls;
 	struct desired_sync sync;
-	uint64_t fw_hash; /* of the ruleset made from this; set by the firewall module */
+	struct in_addr *relays; /* the DHCP servers that requests are passed on to */
+	size_t n_relays;
+	const char *user_rules; /* the operator's own, as text; NULL: none */
+	uint64_t user_hash;     /* of that; 0: none */
+	uint64_t fw_hash;       /* of the ruleset made from this; set by the firewall module */
 	uint32_t fw_rules;
 };
 
