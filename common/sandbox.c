@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
@@ -217,5 +218,118 @@ int sandbox_seal(const int *extra_syscalls, size_t n)
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
+	return r;
+}
+
+/* --- processes that start programs ----------------------------------------------------------- */
+
+static const int denied[] = {
+	/* file systems */
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsconfig),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(fspick),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(mount_setattr),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(quotactl),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	/* other processes */
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(perf_event_open),
+	/* the kernel itself */
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(bpf),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(reboot),
+	SCMP_SYS(syslog),
+	SCMP_SYS(acct),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(adjtimex),
+	SCMP_SYS(clock_adjtime),
+	SCMP_SYS(sethostname),
+	SCMP_SYS(setdomainname),
+	SCMP_SYS(vhangup),
+	/* keys, namespaces, personalities */
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(setns),
+	SCMP_SYS(unshare),
+	SCMP_SYS(personality),
+};
+
+/* The flags of clone3 are in memory, which a filter cannot see: with ENOSYS, callers use clone. */
+static int deny_namespaces(scmp_filter_ctx ctx)
+{
+	static const unsigned long flags[] = {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET,
+		CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP};
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && r == 0; i++) {
+		struct scmp_arg_cmp has = SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i]);
+
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &has);
+	}
+	return r;
+}
+
+int sandbox_deny(void)
+{
+	scmp_filter_ctx ctx;
+	int r;
+
+	if (GATEPAIR_ASAN)
+		return 0;
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (ctx == NULL)
+		return -ENOMEM;
+	r = deny_namespaces(ctx);
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]) && r == 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+int sandbox_keep(const cap_value_t *caps, size_t n_caps)
+{
+	static const cap_flag_t sets[] = {CAP_PERMITTED, CAP_EFFECTIVE, CAP_INHERITABLE};
+	cap_t have = cap_get_proc(), keep = cap_init();
+	int r = have == NULL || keep == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; i < n_caps && r == 0; i++) {
+		for (size_t k = 0; k < sizeof(sets) / sizeof(sets[0]) && r == 0; k++) {
+			cap_flag_value_t value = CAP_CLEAR;
+
+			if (cap_get_flag(have, caps[i], sets[k], &value) < 0 ||
+				cap_set_flag(keep, sets[k], 1, &caps[i], value) < 0)
+				r = -errno;
+		}
+	}
+	/* The ambient set follows: it never holds what is not permitted and inheritable. */
+	if (r == 0 && cap_set_proc(keep) < 0)
+		r = -errno;
+	cap_free(have);
+	cap_free(keep);
 	return r;
 }

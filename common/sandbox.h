@@ -25,5 +25,11 @@ int sandbox_drop(unsigned uid, unsigned gid, const cap_value_t *caps, size_t n_c
 /* Allow the base set (loop, IPC, memory, clock, log) plus `extra` syscalls. Does nothing in
  * sanitizer builds, whose runtimes need more. */
 int sandbox_seal(const int *extra_syscalls, size_t n) __attribute__((warn_unused_result));
+/* For a process that starts programs: only the system calls that none of them needs and that reach
+ * beyond the process (mounts, tracing, modules, namespaces, keys, clocks, …) fail with EPERM.
+ * Children inherit it. Does nothing in sanitizer builds. */
+int sandbox_deny(void) __attribute__((warn_unused_result));
+/* Gives up every capability that is not listed; one that is listed and not held stays so. */
+int sandbox_keep(const cap_value_t *caps, size_t n_caps) __attribute__((warn_unused_result));
 
 #endif

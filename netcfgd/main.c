@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * netcfgd: interfaces, addresses, routes, kernel switches and the firewall of this node, and the
- * lease that decides who may hold its virtual addresses. This file wires the engine to the loop.
- * Runs as gatepair-netcfgd with CAP_NET_ADMIN.
+ * lease that decides who may hold its virtual addresses. This file wires the engine and the
+ * services process to the loop. Runs as gatepair-netcfgd with CAP_NET_ADMIN.
  */
 #include "netcfgd/netcfgd.h"
 
@@ -58,12 +58,33 @@ static void on_lease_changed(void *owner, const char *why, usec_t took)
 
 	daemon_state(n->daemon, l->held ? "held" : "standby", "lease %s (term %llu, %lld µs)", why,
 		(unsigned long long)(l->held ? l->term : l->newest), (long long)took);
+	services_role(&n->services, l->held);
 }
 
 static const struct engine_ops engine_callbacks = {
 	.links_changed = on_links_changed,
 	.error = on_error,
 	.lease_changed = on_lease_changed,
+};
+
+static void on_wan(void *owner, const struct wan_lease *lease)
+{
+	(void)owner;
+	(void)lease;
+}
+
+/* The kernel keeps the virtual addresses meanwhile: the next netcfgd adopts the lease. */
+static void on_services_died(void *owner)
+{
+	struct netcfgd *n = owner;
+
+	daemon_error(n->daemon, "services: the process ended; netcfgd starts again with it");
+	exit(EXIT_FAILURE);
+}
+
+static const struct services_ops services_callbacks = {
+	.wan = on_wan,
+	.died = on_services_died,
 };
 
 static int poll_start(struct netcfgd *n, uv_loop_t *loop, uv_poll_t *poll, int fd)
@@ -80,18 +101,23 @@ static int init(void *owner, struct daemon *d, uv_loop_t *loop)
 {
 	/* Kernel switches are files. */
 	static const int extra[] = {SCMP_SYS(openat)};
+	static const cap_value_t caps[] = {CAP_NET_ADMIN};
 	struct netcfgd *n = owner;
 	int rc;
 
 	n->daemon = d;
 	n->tell_all = true;
-	rc = engine_init(&n->engine, &engine_callbacks, n);
+	rc = services_init(&n->services, loop, n->services_fd, &services_callbacks, n);
+	if (!rc)
+		rc = engine_init(&n->engine, &engine_callbacks, n);
 	if (!rc)
 		rc = timer_init(&n->timer, loop, on_timer, n);
 	if (!rc)
 		rc = poll_start(n, loop, &n->rt_poll, n->engine.observe.events.fd);
 	if (!rc)
 		rc = poll_start(n, loop, &n->nft_poll, n->engine.nft.events.fd);
+	if (!rc)
+		rc = sandbox_keep(caps, sizeof(caps) / sizeof(caps[0]));
 	if (!rc)
 		rc = sandbox_seal(extra, sizeof(extra) / sizeof(extra[0]));
 	if (rc)
@@ -132,6 +158,8 @@ static void commit(void *owner, const struct config *cfg)
 		daemon_error(n->daemon, "configuration: %s", why);
 	if (!n->engine.d)
 		exit(EXIT_FAILURE);
+	services_role(&n->services, n->engine.lease.held);
+	services_config(&n->services, cfg);
 	if (first && !n->engine.lease.held)
 		daemon_state(n->daemon, "standby", "no lease was asked for yet");
 	if (!rc)
@@ -160,5 +188,11 @@ int main(void)
 		.stop = stop,
 	};
 
+	self.services_fd = services_fork();
+	if (self.services_fd < 0) {
+		log_init(ops.name);
+		log_err("services: cannot start: %s", strerror(-self.services_fd));
+		return EXIT_FAILURE;
+	}
 	return daemon_run(&ops, &self, init);
 }

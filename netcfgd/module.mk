@@ -6,9 +6,11 @@ netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 
+netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c
+
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8
-netcfgd_SRCS := $(netcfgd_ENGINE) netcfgd/ipc.c netcfgd/status.c netcfgd/main.c
+netcfgd_SRCS := $(netcfgd_ENGINE) $(netcfgd_SERVICES) netcfgd/ipc.c netcfgd/status.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 
 UNIT_TESTS += test_lease test_reconcile test_firewall test_engine

@@ -11,6 +11,7 @@
 #include "common/daemon.h"
 #include "common/timer.h"
 #include "netcfgd/engine.h"
+#include "netcfgd/services.h"
 
 /* What subscribers were last told of a link. */
 struct link_told {
@@ -23,6 +24,8 @@ struct link_told {
 struct netcfgd {
 	struct engine engine;
 	struct daemon *daemon;
+	struct services services;
+	int services_fd; /* from services_fork() */
 	struct timer timer;
 	uv_poll_t rt_poll, nft_poll;
 	struct link_told told[CONFIG_MAX_INTERFACES + CONFIG_MAX_VRRPS]; /* parallel to d->links */

@@ -9,16 +9,24 @@
  * They talk over a private SEQPACKET socketpair, in these structs: both are the same program. What
  * comes from the services is checked like a stranger's word all the same (services_check()), as
  * that process reads packets.
+ *
+ * Here is the first process's side; the other one's is service.h.
  */
 #ifndef GATEPAIR_NETCFGD_SERVICES_H
 #define GATEPAIR_NETCFGD_SERVICES_H
 
+#include <uv.h>
+
+#include "common/log.h"
 #include "netcfgd/wan.h"
 
 #define SERVICES_MSG_MAX        (65536 + 64)
 #define SERVICES_CONDITIONS_MAX 32
+#define SERVICES_CHILDREN_MAX   40
 #define SERVICES_TEXT_MAX       320
 #define SERVICES_LIST_MAX       16
+#define SERVICES_NAME_MAX       32
+#define SERVICES_STATE_MAX      16
 
 /* To the services: a struct services_order, for CONFIG followed by a packed Gp__Config. */
 enum services_order_kind {
@@ -35,31 +43,81 @@ struct services_order {
 enum services_report_kind {
 	SERVICES_WAN = 1,   /* a lease came, was renewed, or ended */
 	SERVICES_CONDITION, /* raised, or with an empty text cleared */
-	SERVICES_CHILD,     /* a child process changed its state */
+	SERVICES_CHILD, /* a child process changed its state; an empty state: no longer wanted */
 	SERVICES_WAN_STATE, /* for people */
+};
+
+struct services_condition {
+	uint32_t id; /* 1 ..; which one it is, of any number at a time */
+	char text[SERVICES_TEXT_MAX];
+};
+
+struct services_child {
+	char name[SERVICES_NAME_MAX];
+	char state[SERVICES_STATE_MAX];
+	char interfaces[SERVICES_LIST_MAX][IFNAMSIZ];
+	size_t n_interfaces;
+	uint32_t restarts;
+};
+
+struct services_wan_state {
+	char link[IFNAMSIZ];
+	char state[SERVICES_STATE_MAX];
+	char reason[SERVICES_TEXT_MAX];
 };
 
 struct services_report {
 	enum services_report_kind kind;
 	union {
 		struct wan_lease wan;
-		struct {
-			uint32_t id; /* 1 ..; which one it is, of any number at a time */
-			char text[SERVICES_TEXT_MAX];
-		} condition;
-		struct {
-			char name[32];
-			char state[16];
-			char interfaces[SERVICES_LIST_MAX][IFNAMSIZ];
-			size_t n_interfaces;
-			uint32_t restarts;
-		} child;
-		struct {
-			char link[IFNAMSIZ];
-			char state[16];
-			char reason[SERVICES_TEXT_MAX];
-		} wan_state;
+		struct services_condition condition;
+		struct services_child child;
+		struct services_wan_state wan_state;
 	};
 };
+
+/* A WAN interface as last reported. */
+struct services_wan {
+	struct wan_lease lease;
+	struct services_wan_state about;
+};
+
+struct services_ops {
+	void (*wan)(void *owner, const struct wan_lease *lease);
+	/* The other process is gone: so must this one be. */
+	void (*died)(void *owner);
+};
+
+struct services {
+	const struct services_ops *ops;
+	void *owner;
+	uv_poll_t poll;
+	int fd;
+	const struct config *cfg; /* NULL until the first; newest, sent or not */
+	bool held, config_due, role_due;
+	struct log_limit refusals;
+	uint64_t refused; /* reports */
+	/* What status shows. */
+	struct services_wan wans[WAN_MAX];
+	size_t n_wans;
+	char conditions[SERVICES_CONDITIONS_MAX][SERVICES_TEXT_MAX]; /* "": none */
+	struct services_child children[SERVICES_CHILDREN_MAX];
+	size_t n_children;
+};
+
+/* Before anything else is open: forks the services process, in which this does not return. Returns
+ * our end of the socketpair, or negative errno. */
+int services_fork(void) __attribute__((warn_unused_result));
+/* `fd`: from services_fork(). */
+int services_init(struct services *s, uv_loop_t *loop, int fd, const struct services_ops *ops,
+	void *owner) __attribute__((warn_unused_result));
+/* `cfg` has to live until the next call. Neither ever waits. */
+void services_config(struct services *s, const struct config *cfg);
+void services_role(struct services *s, bool held);
+
+/* Makes texts fit to be shown. NULL, or why the report is refused. */
+const char *services_check(struct services_report *r, const struct config *cfg, usec_t now);
+/* Takes a checked report in. */
+void services_take(struct services *s, const struct services_report *r);
 
 #endif
