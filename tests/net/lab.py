@@ -40,7 +40,6 @@ LOGS = f"{BUILD}/logs"
 DAEMONS = ("vrrpd", "syncd", "netcfgd")
 
 BRIDGE_OF = {"ge2": "br-lan", "ge3": "br-wan", "ge4": "br-ha"}  # ge1 ends in the void, with carrier
-PORTS = ("ge1", "ge2", "ge3", "ge4")
 
 
 class Timeout(AssertionError):
@@ -105,7 +104,7 @@ class Gateway:
         """A gateway fresh from its reset: namespace and links, nothing configured."""
         self.ns = self.lab.namespace(self.name)
         self.ns.run("ip", "link", "set", "lo", "up")  # as every booted system has it
-        self._add_links(PORTS)
+        self._add_links(self.lab.ports)
         self.powered = True
 
     def _add_links(self, links):
@@ -117,8 +116,8 @@ class Gateway:
         ip_batch(lines)
         lines = []
         for link in links:
-            if link in BRIDGE_OF:
-                lines.append(f"link set {self.port(link)} master {BRIDGE_OF[link]}")
+            if link in self.lab.bridge_of:
+                lines.append(f"link set {self.port(link)} master {self.lab.bridge_of[link]}")
             lines.append(f"link set {self.port(link)} up")
         self.lab.sw.run("ip", "-batch", "-", text_input="\n".join(lines) + "\n")
 
@@ -168,7 +167,7 @@ class Gateway:
         case for the survivor. Returns the moment (time.monotonic).
         """
         pids = self.ns.pids()  # looked up before: from here on it must be quick
-        at = self.block("ge2", "ge3", "ge4")
+        at = self.block(*self.lab.bridge_of)
         self._kill_at_once(pids)
         self.powered = False
         for observer in self.lab.observers:
@@ -178,7 +177,7 @@ class Gateway:
     def power_on(self, start=True):
         """A cold boot: fresh kernel state, empty RUNDIR, kept STATEDIR."""
         if self.ns is not None:
-            for link in PORTS:
+            for link in self.lab.ports:
                 # At once and by hand: deleting the namespace leaves them for a while.
                 self.lab.sw.run("ip", "link", "delete", self.port(link), check=False)
                 self.lab.sw.forget(self.port(link))
@@ -205,7 +204,7 @@ class Gateway:
                 options[key] = {**options.get(key, {}), **value} if isinstance(value, dict) else value
         self.fingerprint()  # the config file refers to our key as well
         peer = self.lab.other(self)
-        self.write_config(gwconfig.render(self.number, peer.fingerprint(), **options))
+        self.write_config(self.lab.render(self.number, peer.fingerprint(), **options))
 
     def write_config(self, text):
         with open(self.config + ".new", "w") as f:
@@ -318,6 +317,10 @@ class Gateway:
 class Lab:
     """`cluster`, `vrrp`, `sync`, `extra`: see gwconfig.render(); gw1, gw2: the same for one node."""
 
+    bridge_of = BRIDGE_OF  # which switch each link of a gateway ends in
+    gateway = Gateway
+    render = staticmethod(gwconfig.render)
+
     _count = 0
     test = None   # set by the runner: where the logs go when a `with` block fails
     reports = []  # sanitizer reports of all labs closed since the runner looked
@@ -367,7 +370,7 @@ class Lab:
         ip_batch([f"link add h{i} netns {self.sw.name} type veth peer name eth0 netns {ns.name}"
                   for i, ns in enumerate((self.client, self.server))])
         lines = []
-        for bridge in BRIDGE_OF.values():
+        for bridge in dict.fromkeys(self.bridge_of.values()):
             lines += [f"link add {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
                       f"link set {bridge} up"]
         lines += ["link set h0 master br-lan", "link set h1 master br-wan",
@@ -385,7 +388,7 @@ link set eth0 up
 addr add {WAN_SERVER}/24 dev eth0
 """)
         self.server.sysctl("core/somaxconn", 65535)
-        self.gateways = [Gateway(self, 1), Gateway(self, 2)]
+        self.gateways = [self.gateway(self, 1), self.gateway(self, 2)]
         self.gw1, self.gw2 = self.gateways
         for gw in self.gateways:
             gw.build()
@@ -402,6 +405,10 @@ addr add {WAN_SERVER}/24 dev eth0
             gw.configure()
         for gw in self.gateways:
             gw.start()
+
+    @property
+    def ports(self):
+        return ("ge1", *self.bridge_of)
 
     @property
     def active(self):

@@ -71,7 +71,8 @@ class Traffic:
 
     worst_late_ms = 0.0  # of all reports since the runner looked: how far this machine can be trusted
 
-    def __init__(self, lab, tcp=100, udp=20, every_ms=500, stream_hz=1000, ping_hz=100):
+    def __init__(self, lab, tcp=100, udp=20, every_ms=500, stream_hz=1000, ping_hz=100,
+                 client=None):
         self.lab, self.tcp, self.udp = lab, tcp, udp
         self.stream_hz, self.ping_hz = stream_hz, ping_hz
         port = str(7000 + lab.traffics)  # several may run in one lab
@@ -79,7 +80,7 @@ class Traffic:
         self._server = Tool(lab.server, f"{TOOLS}/gp-traffic", "server", "--port", port,
                             "--stream-hz", str(stream_hz))
         self._server.ask("report")  # it listens
-        self._client = Tool(lab.client, f"{TOOLS}/gp-traffic", "client", "--to", WAN_SERVER,
+        self._client = Tool(client or lab.client, f"{TOOLS}/gp-traffic", "client", "--to", WAN_SERVER,
                             "--port", port, "--tcp", str(tcp), "--udp", str(udp),
                             "--every-ms", str(every_ms), "--stream-hz", str(stream_hz),
                             "--ping-hz", str(ping_hz))
