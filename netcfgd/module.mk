@@ -6,7 +6,7 @@ netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 
-netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c
+netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/child.c
 
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8
@@ -20,3 +20,6 @@ test_firewall_SRCS := netcfgd/kernel.c netcfgd/desired.c $(netcfgd_FIREWALL)
 test_firewall_PKGS := libnftnl libmnl
 test_engine_SRCS := $(netcfgd_ENGINE)
 test_engine_PKGS := libnftnl libmnl
+
+UNIT_TESTS += test_child
+test_child_SRCS := netcfgd/child.c
