@@ -9,19 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/config_internal.h"
+#include "common/config_check.h"
 
-struct check {
-	const struct config *cfg;
-	const struct config_text *t;
-	int line;
-	char *why;
-};
-
-static int check_fail(struct check *c, int section_line, const char *key, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int check_fail(struct check *c, int section_line, const char *key, const char *fmt, ...)
+int check_fail(struct check *c, int section_line, const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -32,7 +22,9 @@ static int check_fail(struct check *c, int section_line, const char *key, const 
 	return -EINVAL;
 }
 
-static bool same_address(const struct config_prefix *a, const struct config_prefix *b)
+/* --- questions -------------------------------------------------------------------------------- */
+
+bool check_same_address(const struct config_prefix *a, const struct config_prefix *b)
 {
 	struct config_prefix x = *a, y = *b;
 
@@ -40,8 +32,7 @@ static bool same_address(const struct config_prefix *a, const struct config_pref
 	return config_prefix_equal(&x, &y);
 }
 
-/* Could a host have this address? */
-static bool host_address(const struct config_prefix *p)
+bool check_host_address(const struct config_prefix *p)
 {
 	uint32_t v4 = ntohl(p->v4.s_addr), host;
 
@@ -54,127 +45,7 @@ static bool host_address(const struct config_prefix *p)
 	return host != 0 && (p->len >= 31 || host != UINT32_MAX >> p->len);
 }
 
-static const char *kind_of(const struct config_interface *in)
-{
-	static const char *const names[] = {[CONFIG_LINK_PORT] = "interface",
-		[CONFIG_LINK_VLAN] = "vlan",
-		[CONFIG_LINK_BRIDGE] = "bridge",
-		[CONFIG_LINK_BOND] = "bond"};
-
-	return names[in->kind];
-}
-
-static int check_parent(struct check *c, const struct config_interface *in)
-{
-	const struct config_interface *parent = config_interface_find(c->cfg, in->parent);
-
-	if (!in->parent[0])
-		return 0;
-	if (!parent)
-		return check_fail(c, in->line, "parent",
-			"vlan \"%s\": parent \"%s\" is not an interface of this file; add "
-			"interface \"%s\"",
-			in->name, in->parent, in->parent);
-	if (parent->parent[0])
-		return check_fail(c, in->line, "parent",
-			"vlan \"%s\": parent \"%s\" is a vlan itself; name the port below it",
-			in->name, in->parent);
-	for (size_t i = 0; i < c->cfg->n_interfaces; i++) {
-		const struct config_interface *other = &c->cfg->interfaces[i];
-
-		if (other < in && other->vlan_id == in->vlan_id &&
-			strcmp(other->parent, in->parent) == 0)
-			return check_fail(c, in->line, "id",
-				"vlan \"%s\": id %u is already that of vlan \"%s\" on %s; choose "
-				"another",
-				in->name, in->vlan_id, other->name, in->parent);
-	}
-	return 0;
-}
-
-static const struct config_interface *owner_of(
-	const struct config *cfg, const struct config_prefix *a)
-{
-	for (size_t i = 0; i < cfg->n_interfaces; i++)
-		for (size_t k = 0; k < cfg->interfaces[i].addresses.n; k++)
-			if (same_address(&cfg->interfaces[i].addresses.v[k], a))
-				return &cfg->interfaces[i];
-	return NULL;
-}
-
-static int check_addresses(struct check *c, const struct config_interface *in)
-{
-	char text[CONFIG_PREFIX_STRLEN];
-	bool has_v4 = false;
-
-	for (size_t i = 0; i < in->addresses.n; i++) {
-		const struct config_prefix *a = &in->addresses.v[i];
-
-		if (!host_address(a))
-			return check_fail(c, in->line, "address",
-				"%s \"%s\": %s is not an address that a host can have; choose one",
-				kind_of(in), in->name, config_prefix_to_str(a, text));
-		has_v4 = has_v4 || a->family == AF_INET;
-		if (owner_of(c->cfg, a) != in)
-			return check_fail(c, in->line, "address",
-				"%s \"%s\": %s is also the address of \"%s\"; remove one",
-				kind_of(in), in->name, config_prefix_to_str(a, text),
-				owner_of(c->cfg, a)->name);
-		for (size_t k = 0; k < i; k++)
-			if (same_address(a, &in->addresses.v[k]))
-				return check_fail(c, in->line, "address",
-					"%s \"%s\": %s is listed twice; remove one", kind_of(in),
-					in->name, config_prefix_to_str(a, text));
-	}
-	if (in->dhcp_server && !has_v4)
-		return check_fail(c, in->line, "dhcp-server",
-			"%s \"%s\": dhcp-server needs an IPv4 address on it; add address = {…}",
-			kind_of(in), in->name);
-	return 0;
-}
-
-static int check_interfaces(struct check *c)
-{
-	for (size_t i = 0; i < c->cfg->n_interfaces; i++) {
-		const struct config_interface *in = &c->cfg->interfaces[i];
-		const struct config_interface *first = config_interface_find(c->cfg, in->name);
-		int err;
-
-		if (first != in)
-			return check_fail(c, in->line, NULL,
-				"%s \"%s\": the name is taken by the one in line %d; rename or "
-				"remove one",
-				kind_of(in), in->name, first->line);
-		if ((err = check_parent(c, in)) < 0 || (err = check_addresses(c, in)) < 0)
-			return err;
-	}
-	return 0;
-}
-
-/* The interface's subnet that the address is in; NULL: none. */
-static const struct config_prefix *subnet_of(
-	const struct config_interface *in, const struct config_prefix *a)
-{
-	for (size_t i = 0; i < in->addresses.n; i++)
-		if (in->addresses.v[i].family == a->family &&
-			config_prefix_contains(&in->addresses.v[i], a))
-			return &in->addresses.v[i];
-	return NULL;
-}
-
-static bool reachable(const struct config *cfg, const struct config_prefix *via)
-{
-	for (size_t i = 0; i < cfg->n_interfaces; i++)
-		if (cfg->interfaces[i].dhcp || subnet_of(&cfg->interfaces[i], via))
-			return true;
-	for (size_t i = 0; i < cfg->n_vrrps; i++)
-		for (size_t k = 0; k < cfg->vrrps[i].addresses.n; k++)
-			if (config_prefix_contains(&cfg->vrrps[i].addresses.v[k], via))
-				return true;
-	return false;
-}
-
-static bool has_host_bits(const struct config_prefix *p)
+bool check_host_bits(const struct config_prefix *p)
 {
 	const uint8_t *bytes = p->family == AF_INET ? (const uint8_t *)&p->v4 : p->v6.s6_addr;
 	unsigned bits = p->family == AF_INET ? 32 : 128;
@@ -185,56 +56,66 @@ static bool has_host_bits(const struct config_prefix *p)
 	return false;
 }
 
-static int check_via(struct check *c, const struct config_route *r, const char *name)
+bool check_link_local(const struct config_prefix *p)
 {
-	char via[CONFIG_PREFIX_STRLEN];
+	return p->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&p->v6);
+}
 
-	if (!r->via.family && !r->interface[0] && !r->blackhole)
-		return check_fail(c, r->line, NULL,
-			"route \"%s\": it leads nowhere; add via, interface or blackhole = true",
-			name);
-	if (r->blackhole && (r->via.family || r->interface[0]))
-		return check_fail(c, r->line, "blackhole",
-			"route \"%s\": blackhole together with via or interface; remove one", name);
-	if (r->interface[0] && !config_interface_find(c->cfg, r->interface))
-		return check_fail(c, r->line, "interface",
-			"route \"%s\": interface \"%s\" is not an interface of this file; "
-			"correct the name",
-			name, r->interface);
-	if (!r->via.family)
-		return 0;
-	config_prefix_to_str(&r->via, via);
-	if (r->prefix.family != r->via.family)
-		return check_fail(c, r->line, "via",
-			"route \"%s\": via %s is of another address family; use one family", name,
-			via);
-	if (!reachable(c->cfg, &r->via))
-		return check_fail(c, r->line, "via",
-			"route \"%s\": via %s is in no subnet of this node; correct it or "
-			"add the "
-			"interface's address",
-			name, via);
+const char *check_kind(const struct config_interface *in)
+{
+	static const char *const names[] = {[CONFIG_LINK_PORT] = "interface",
+		[CONFIG_LINK_VLAN] = "vlan",
+		[CONFIG_LINK_BRIDGE] = "bridge",
+		[CONFIG_LINK_BOND] = "bond"};
+
+	return names[in->kind];
+}
+
+const struct config_interface *check_owner(const struct config *cfg, const struct config_prefix *a)
+{
+	for (size_t i = 0; i < cfg->n_interfaces; i++)
+		for (size_t k = 0; k < cfg->interfaces[i].addresses.n; k++)
+			if (check_same_address(&cfg->interfaces[i].addresses.v[k], a))
+				return &cfg->interfaces[i];
+	return NULL;
+}
+
+const struct config_vrrp *check_virtual_owner(
+	const struct config *cfg, const struct config_prefix *a)
+{
+	for (size_t i = 0; i < cfg->n_vrrps; i++)
+		for (size_t k = 0; k < cfg->vrrps[i].addresses.n; k++)
+			if (check_same_address(&cfg->vrrps[i].addresses.v[k], a))
+				return &cfg->vrrps[i];
+	return NULL;
+}
+
+const struct config_prefix *check_subnet(
+	const struct config_interface *in, const struct config_prefix *a)
+{
+	for (size_t i = 0; i < in->addresses.n; i++)
+		if (in->addresses.v[i].family == a->family &&
+			config_prefix_contains(&in->addresses.v[i], a))
+			return &in->addresses.v[i];
+	return NULL;
+}
+
+int check_interface_key(struct check *c, int section_line, const char *object, const char *name)
+{
+	const struct config_interface *in = config_interface_find(c->cfg, name);
+
+	if (!in)
+		return check_fail(c, section_line, "interface",
+			"%s: interface \"%s\" is not an interface of this file; correct the name",
+			object, name);
+	if (in->master[0])
+		return check_fail(c, section_line, "interface",
+			"%s: interface \"%s\" is a port of \"%s\"; name that instead", object, name,
+			in->master);
 	return 0;
 }
 
-static int check_routes(struct check *c)
-{
-	for (size_t i = 0; i < c->cfg->n_routes; i++) {
-		const struct config_route *r = &c->cfg->routes[i];
-		char name[CONFIG_PREFIX_STRLEN];
-		int err;
-
-		config_prefix_to_str(&r->prefix, name);
-		if (has_host_bits(&r->prefix))
-			return check_fail(c, r->line, NULL,
-				"route \"%s\": the destination has bits behind its length; write "
-				"them as 0",
-				name);
-		if ((err = check_via(c, r, name)) < 0)
-			return err;
-	}
-	return 0;
-}
+/* --- the cluster ------------------------------------------------------------------------------ */
 
 static int check_tracks(
 	struct check *c, const struct config_strings *names, int line, const char *object)
@@ -270,10 +151,10 @@ static int check_virtual(struct check *c, const struct config_vrrp *v,
 	const struct config_interface *in, const struct config_prefix *a)
 {
 	char text[CONFIG_PREFIX_STRLEN];
-	const struct config_interface *owner = owner_of(c->cfg, a);
+	const struct config_interface *owner = check_owner(c->cfg, a);
 
 	config_prefix_to_str(a, text);
-	if (!host_address(a))
+	if (!check_host_address(a))
 		return check_fail(c, v->line, "virtual-address",
 			"vrrp \"%s\": virtual-address %s is not an address that a host can have; "
 			"choose one",
@@ -288,7 +169,7 @@ static int check_virtual(struct check *c, const struct config_vrrp *v,
 		return check_fail(c, v->line, "virtual-address",
 			"vrrp \"%s\": virtual addresses of IPv4 and IPv6 in one section; make two",
 			v->name);
-	if (!in->dhcp && !subnet_of(in, a))
+	if (!in->dhcp && !check_subnet(in, a))
 		return check_fail(c, v->line, "virtual-address",
 			"vrrp \"%s\": virtual-address %s is in no subnet of interface \"%s\"; "
 			"correct one of them",
@@ -297,7 +178,7 @@ static int check_virtual(struct check *c, const struct config_vrrp *v,
 		size_t n = o == v ? (size_t)(a - v->addresses.v) : o->addresses.n;
 
 		for (size_t i = 0; i < n; i++)
-			if (same_address(&o->addresses.v[i], a))
+			if (check_same_address(&o->addresses.v[i], a))
 				return check_fail(c, v->line, "virtual-address",
 					"vrrp \"%s\": virtual-address %s is listed twice, first in "
 					"vrrp "
@@ -353,11 +234,9 @@ static int check_vrrp(struct check *c, const struct config_vrrp *v)
 	char object[CONFIG_NAME_MAX + 8];
 	int err;
 
-	if (!in)
-		return check_fail(c, v->line, "interface",
-			"vrrp \"%s\": interface \"%s\" is not an interface of this file; correct "
-			"the name",
-			v->name, v->interface);
+	snprintf(object, sizeof(object), "vrrp \"%s\"", v->name);
+	if ((err = check_interface_key(c, v->line, object, v->interface)) < 0)
+		return err;
 	if (in->addresses.n == 0 && !in->dhcp)
 		return check_fail(c, v->line, "interface",
 			"vrrp \"%s\": interface \"%s\" has no address of its own to send from; "
@@ -372,7 +251,6 @@ static int check_vrrp(struct check *c, const struct config_vrrp *v)
 		return err;
 	for (size_t i = 0; i < v->addresses.n && err == 0; i++)
 		err = check_virtual(c, v, in, &v->addresses.v[i]);
-	snprintf(object, sizeof(object), "vrrp \"%s\"", v->name);
 	return err < 0 ? err : check_tracks(c, &v->track_interfaces, v->line, object);
 }
 
@@ -398,11 +276,10 @@ static int check_nats(struct check *c)
 	for (size_t i = 0; i < c->cfg->n_nats; i++) {
 		const struct config_nat *n = &c->cfg->nats[i];
 
-		if (!config_interface_find(c->cfg, n->interface))
-			return check_fail(c, n->line, "interface",
-				"nat: interface \"%s\" is not an interface of this file; correct "
-				"the name",
-				n->interface);
+		int err = check_interface_key(c, n->line, "nat", n->interface);
+
+		if (err < 0)
+			return err;
 		if (n->to == CONFIG_NAT_VIRTUAL && !has_virtual(c->cfg, n->interface))
 			return check_fail(c, n->line, "to",
 				"nat: to = virtual, but no vrrp is on interface \"%s\"; add one or "
@@ -424,24 +301,24 @@ static int check_sync(struct check *c)
 	const struct config_sync *s = &c->cfg->sync;
 	const struct config_interface *in;
 	char text[CONFIG_PREFIX_STRLEN];
+	int err;
 
 	if (!s->present)
 		return 0;
 	config_prefix_to_str(&s->peer, text);
-	if (!(in = config_interface_find(c->cfg, s->interface)))
-		return check_fail(c, s->line, "interface",
-			"sync: interface \"%s\" is not an interface of this file; correct the name",
-			s->interface);
+	if ((err = check_interface_key(c, s->line, "sync", s->interface)) < 0)
+		return err;
+	in = config_interface_find(c->cfg, s->interface);
 	if (in->role != CONFIG_ROLE_HA)
 		return check_fail(c, s->line, "interface",
 			"sync: interface \"%s\" does not have role = ha, so it is not closed to "
 			"others; set "
 			"its role",
 			s->interface);
-	if (owner_of(c->cfg, &s->peer))
+	if (check_owner(c->cfg, &s->peer))
 		return check_fail(c, s->line, "peer",
 			"sync: peer %s is this node's own address; name the other node's", text);
-	if (!subnet_of(in, &s->peer) || !host_address(&s->peer))
+	if (!check_subnet(in, &s->peer) || !check_host_address(&s->peer))
 		return check_fail(c, s->line, "peer",
 			"sync: peer %s is in no subnet of interface \"%s\"; correct one of them",
 			text, s->interface);
@@ -494,8 +371,10 @@ int config_check(const struct config *cfg, const struct config_text *t, int *ret
 {
 	static int (*const checks[])(struct check *) = {
 		check_size, /* first: the others compare everything with everything */
-		check_interfaces,
+		check_links,
+		check_dhcp,
 		check_routes,
+		check_rules,
 		check_cluster,
 		check_vrrps,
 		check_nats,

@@ -74,6 +74,7 @@ struct config_section {
 	void (*defaults)(const struct config *cfg, void *obj);
 	/* Interfaces, bridges, bonds and vlans share one array. */
 	bool (*mine)(const void *obj);
+	bool repeats; /* several may have one title */
 };
 
 extern const struct config_section config_sections[];
@@ -86,6 +87,7 @@ struct config_mark {
 	char section[12]; /* "": outside of any */
 	char key[28];     /* "": the section itself */
 	int line;
+	const char *title; /* of a section that repeats; NULL: too short to be replaced */
 };
 
 struct config_text {
@@ -101,6 +103,9 @@ int config_text_scan(char *text, size_t len, struct arena *arena, struct config_
 	int *ret_line, char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
 /* The line of the index-th section of that name; 1 when there is none. */
 int config_text_section(const struct config_text *t, const char *section, size_t index);
+/* A section's title as it was written, from what libconfuse takes for it. */
+const char *config_text_title(
+	const struct config_text *t, const struct config_section *sec, const char *title);
 /* The line of a key in the section at section_line (0: outside of any); section_line (or 1) when
  * it is not there. */
 int config_text_key(const struct config_text *t, int section_line, const char *key);
@@ -113,6 +118,7 @@ int config_value_word(const char *s, const char *const *words, unsigned *ret);
 int config_value_ifname(const char *s, char ret[IFNAMSIZ]);
 int config_value_name(const char *s, char ret[CONFIG_NAME_MAX + 1]);
 int config_value_fingerprint(const char *s, uint8_t ret[32]);
+/* Of one interface: not a group's, not zero. */
 int config_value_mac(const char *s, uint8_t ret[6]);
 int config_value_range(const char *s, struct config_range *ret);
 bool config_value_printable(const char *s);

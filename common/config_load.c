@@ -141,6 +141,52 @@ static int load_proxy_password(struct load *l)
 	return err;
 }
 
+static const char *rules_problem(int err)
+{
+	switch (err) {
+	case -EINVAL:
+	case -EISDIR:
+		return "is not a regular file; name one";
+	case -EFBIG:
+		return "is longer than 24576 bytes; shorten it";
+	case -ENOENT:
+		return "does not exist; write it, or correct the path";
+	}
+	return "cannot be read; check the path and the mode";
+}
+
+/* The firewall's own rules, which daemons get as a text: they read no files. */
+static int load_rules(struct load *l)
+{
+	struct config_firewall *f = &l->cfg->firewall;
+	int line = config_text_key(&l->text, f->line, "rules-file"), err;
+	char *text = NULL;
+	size_t len = 0;
+	mode_t mode = 0;
+
+	if (!f->rules_file)
+		return 0;
+	if (f->rules_file[0] != '/')
+		return load_fail(l, -EINVAL, line,
+			"firewall: rules-file %.200s is not a whole path; begin it with /",
+			f->rules_file);
+	err = read_file(f->rules_file, l->scratch, CONFIG_RULES_TEXT_MAX, &text, &len, &mode);
+	if (err == -EACCES && !l->statedir)
+		return 0;
+	if (err < 0)
+		return load_fail(l, err, line, "firewall: rules-file %.200s %s", f->rules_file,
+			rules_problem(err));
+	if (mode & S_IWOTH)
+		return load_fail(l, -EPERM, line,
+			"firewall: rules-file %.200s can be written by everybody; chmod 644 it",
+			f->rules_file);
+	if (strlen(text) != len || !config_value_text(text))
+		return load_fail(l, -EINVAL, line,
+			"firewall: rules-file %.200s is not UTF-8 text; correct it", f->rules_file);
+	f->rules = arena_strdup(l->cfg->arena, text);
+	return f->rules ? 0 : load_fail(l, -ENOMEM, line, "firewall: out of memory; free some");
+}
+
 static int load_identity(struct load *l)
 {
 	struct config_sync *s = &l->cfg->sync;
@@ -201,6 +247,8 @@ static int load_steps(struct load *l)
 		return load_fail(l, err, 0,
 			"the file cannot be read: %s; check the path and the mode", strerror(-err));
 	err = config_parse(text, len, l->scratch, l->cfg, &l->text, &l->line, l->why);
+	if (err == 0)
+		err = load_rules(l);
 	if (err == 0)
 		err = config_check(l->cfg, &l->text, &l->line, l->why);
 	if (err < 0)

@@ -222,7 +222,8 @@ static int set_scalar(struct parse *p, const struct config_key *key, const char 
 		return config_value_mac(value, out) == 0
 			       ? 0
 			       : bad_value(p, key, value,
-					 "a MAC address; write e.g. 52:54:00:12:34:56");
+					 "the MAC address of an interface; write e.g. "
+					 "52:54:00:12:34:56");
 	case CONFIG_KIND_RANGE:
 		return config_value_range(value, out) == 0
 			       ? 0
@@ -312,7 +313,7 @@ static int read_title(struct parse *p, void *obj)
 
 static int read_section(struct parse *p, cfg_t *c, size_t index, void *obj)
 {
-	p->title = cfg_title(c);
+	p->title = p->sec->title ? config_text_title(&p->text, p->sec, cfg_title(c)) : NULL;
 	p->sec_line = config_text_section(&p->text, p->sec->name, index);
 	*(int *)(void *)((char *)obj + p->sec->line_offset) = p->sec_line;
 	if (p->sec->defaults)
@@ -388,6 +389,7 @@ static int read_all(struct parse *p, cfg_t *root)
 static void on_error(cfg_t *c, const char *fmt, va_list ap)
 {
 	char cause[160];
+	const char *title = c->title;
 	int n = 0;
 
 	if (current->why[0])
@@ -397,8 +399,11 @@ static void on_error(cfg_t *c, const char *fmt, va_list ap)
 	vsnprintf(cause, sizeof(cause), fmt, ap);
 #pragma GCC diagnostic pop
 	current->line = c->line;
-	if (c->title)
-		n = snprintf(current->why, CONFIG_WHY_MAX, "%s \"%.64s\": ", c->name, c->title);
+	for (size_t i = 0; title && i < config_n_sections; i++)
+		if (strcmp(config_sections[i].name, c->name) == 0)
+			title = config_text_title(&current->text, &config_sections[i], c->title);
+	if (title)
+		n = snprintf(current->why, CONFIG_WHY_MAX, "%s \"%.64s\": ", c->name, title);
 	else if (strcmp(c->name, "root") != 0)
 		n = snprintf(current->why, CONFIG_WHY_MAX, "%s: ", c->name);
 	snprintf(current->why + n, CONFIG_WHY_MAX - (size_t)n, "%s; see gatepair.conf(5)", cause);

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/config_internal.h"
@@ -17,8 +18,13 @@
 
 #define SECTIONS_MAX 16 /* kinds of them */
 
+/* A number of two digits has to be enough for all sections of a kind. */
+#define TITLE_BASE 36
+#define TITLE_MIN  2
+_Static_assert(CONFIG_MAX_ROUTES < TITLE_BASE * TITLE_BASE, "two digits for each");
+
 struct word {
-	const char *s;
+	char *s;
 	size_t n;
 	int line;
 };
@@ -32,6 +38,7 @@ struct scan {
 	char section[sizeof(((struct config_mark *)0)->section)];
 	size_t n_sections[SECTIONS_MAX];
 	struct config_text *out;
+	struct arena *arena;
 	char *why;
 };
 
@@ -67,7 +74,7 @@ static int scan_comment(struct scan *s)
 	return 0;
 }
 
-static int push_word(struct scan *s, const char *start, size_t n)
+static int push_word(struct scan *s, char *start, size_t n)
 {
 	if (n > WORD_MAX)
 		return scan_fail(s, "this value is longer than 4096 characters; shorten it");
@@ -182,10 +189,46 @@ static const struct config_section *section_of(const struct word *w, bool titled
 	return NULL;
 }
 
+/* libconfuse keeps one section of a title. Where there may be several, their number takes the
+ * title's place in the text, and the mark keeps what was written. */
+static int number_title(struct scan *s, struct word *title, size_t number)
+{
+	struct config_mark *m = &s->out->marks[s->out->n_marks - 1];
+	char *copy = title->n < TITLE_MIN ? NULL : arena_alloc(s->arena, title->n + 1);
+
+	if (title->n < TITLE_MIN)
+		return 0;
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, title->s, title->n);
+	copy[title->n] = '\0';
+	m->title = copy;
+	for (size_t i = title->n; i > 0; i--, number /= TITLE_BASE)
+		title->s[i - 1] = "0123456789abcdefghijklmnopqrstuvwxyz"[number % TITLE_BASE];
+	return 0;
+}
+
+const char *config_text_title(
+	const struct config_text *t, const struct config_section *sec, const char *title)
+{
+	unsigned long index = sec->repeats ? strtoul(title, NULL, TITLE_BASE) : 0;
+
+	if (!sec->repeats || strlen(title) < TITLE_MIN)
+		return title;
+	for (size_t i = 0; i < t->n_marks; i++) {
+		const struct config_mark *m = &t->marks[i];
+
+		if (m->key[0] == '\0' && strcmp(m->section, sec->name) == 0 && --index == 0)
+			return m->title ? m->title : title;
+	}
+	return title;
+}
+
 static int on_open(struct scan *s)
 {
 	const struct config_section *sec;
-	int line = s->last.line;
+	struct word title = s->last;
+	int line = s->last.line, err;
 
 	if (s->after_equals) {
 		s->in_list = true;
@@ -218,7 +261,10 @@ static int on_open(struct scan *s)
 		return -EINVAL;
 	}
 	snprintf(s->section, sizeof(s->section), "%s", sec->name);
-	return add_mark(s, NULL, line);
+	err = add_mark(s, NULL, line);
+	return err == 0 && sec->repeats
+		       ? number_title(s, &title, s->n_sections[sec - config_sections])
+		       : err;
 }
 
 static void on_close(struct scan *s)
@@ -263,7 +309,8 @@ int config_text_scan(char *text, size_t len, struct arena *arena, struct config_
 	int *ret_line, char why[CONFIG_WHY_MAX])
 {
 	struct config_text t = {.marks = arena_array(arena, MARKS_MAX, sizeof(*t.marks))};
-	struct scan s = {.p = text, .end = text + len, .line = 1, .out = &t, .why = why};
+	struct scan s = {
+		.p = text, .end = text + len, .line = 1, .out = &t, .arena = arena, .why = why};
 	int err = config_n_sections > SECTIONS_MAX ? -E2BIG : 0;
 
 	if (!t.marks)

@@ -308,6 +308,8 @@ int config_value_mac(const char *s, uint8_t ret[6])
 			return -EINVAL;
 		mac[i] = (uint8_t)(hi << 4 | lo);
 	}
+	if (memcmp(mac, (const uint8_t[6]){0}, sizeof(mac)) == 0 || (mac[0] & 1))
+		return -EINVAL;
 	memcpy(ret, mac, sizeof(mac));
 	return 0;
 }

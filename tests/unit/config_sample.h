@@ -9,7 +9,7 @@
 
 #define SAMPLE_CONFIG                                                                              \
 	"node = \"gw-01\"\n"                                                                       \
-	"\n"                                                                                       \
+	"model = generic\n"                                                                        \
 	"interface \"ge1\" { role = mgmt  address = {\"192.168.0.1/24\"}  dhcp-server = true }\n"  \
 	"interface \"ge2\" { role = lan   address = {\"10.0.0.2/24\"} }\n"                         \
 	"interface \"ge3\" { role = wan   dhcp = true  dns = {\"1.1.1.1\", \"8.8.8.8\"} mtu = "    \
@@ -48,6 +48,27 @@
 	"    exclude   = {\"192.168.0.0/24\"}\n"                                                   \
 	"}\n"                                                                                      \
 	"portal { url = \"https://portal.example:8443\"  ca-fingerprint = \"" SAMPLE_FP "\" }\n"   \
-	"proxy  { host = \"proxy.example\"  port = 3128  user = \"me\" }\n"
+	"proxy  { host = \"proxy.example\"  port = 3128  user = \"me\" }\n"                        \
+	"bridge \"br0\" { ports = {\"p5\", \"p6\"}  stp = true  role = lan  router-advert = "      \
+	"true\n"                                                                                   \
+	"    address = {\"10.0.20.2/24\", \"2001:db8:20::2/64\"}  mac = \"52:54:00:12:34:56\"\n"   \
+	"    dhcp-server = true  dhcp-range = \"10.0.20.100-10.0.20.200\"  dhcp-lease-time = "     \
+	"10min }\n"                                                                                \
+	"bond \"bond0\" { ports = {\"p7\"}  mode = 802.3ad  role = wan  address = "                \
+	"{\"198.51.100.2/24\"}\n"                                                                  \
+	"    gateway = {\"198.51.100.1\"}  metric = 50 }\n"                                        \
+	"vlan \"br0.30\" { parent = \"br0\"  id = 30  role = lan  address = {\"10.0.30.2/24\"}  "  \
+	"mtu = 1400\n"                                                                             \
+	"    dhcp-relay = {\"10.0.20.9\"} }\n"                                                     \
+	"interface \"p9\" { device = \"enp3s0\"  role = lan  address = {\"10.0.40.2/24\"} }\n"     \
+	"route \"10.10.0.0/16\" { interface = \"br0\"  table = 100 }\n"                            \
+	"route \"10.10.0.0/16\" { blackhole = true  metric = 9  table = 100 }\n"                   \
+	"route \"10.11.0.0/16\" { via = \"10.0.30.9\"  interface = \"br0.30\" }\n"                 \
+	"rule \"voice\" { from = \"10.0.10.0/24\"  to = \"10.10.0.0/16\"  interface = "            \
+	"\"ge2.10\"\n"                                                                             \
+	"    mark = 7  table = 100  priority = 1000 }\n"                                           \
+	"firewall {\n"                                                                             \
+	"    # rules-file = \"/etc/gatepair/rules.nft\"\n"                                         \
+	"}\n"
 
 #endif

@@ -143,7 +143,8 @@ static const struct {
 		"9: route \"10.9/16\": destination: \"10.9/16\" is not an address; "},
 	{"route \"10.9.0.0/16\" { via = \"10.0.0.9\" metric = 20 }",
 		"route \"0.0.0.0/0\" { via = \"10.0.0.9\" }",
-		"9: found duplicate title '0.0.0.0/0'; "},
+		"9: route \"0.0.0.0/0\": the one in line 8 has the same destination, table and "
+		"metric; "},
 	{"priority        = 150", "priority = 255",
 		"12: cluster: priority: \"255\" is not a number from 1 to 254; "},
 	{"priority        = 150", "prioritty = 150", "12: cluster: no such option 'prioritty'; "},
@@ -230,6 +231,223 @@ static const struct {
 	{"port = 3128", "", "38: proxy: port is missing; "},
 	{"user = \"me\"", "password-file = \"/nonexistent\"",
 		"38: proxy: password-file without a user; "},
+	{"model = generic", "model = zt900",
+		"2: model: \"zt900\" is not one of generic zt400 zt600 "},
+	{"interface \"p9\" { device = \"enp3s0\"", "interface \"p9\" { device = \"ge2\"",
+		"46: interface \"p9\": device \"ge2\" is that of interface \"ge2\" too; "},
+	{"device = \"enp3s0\"", "device = \"br0\"",
+		"46: interface \"p9\": device \"br0\" is the name of a bridge in this file; "},
+	{"device = \"enp3s0\"", "device = \"a/b\"",
+		"46: interface \"p9\": device: \"a/b\" is not an interface name; "},
+	{"role = mgmt  address", "address", "3: interface \"ge1\": role is missing; add it"},
+	{"52:54:00:12:34:56", "53:54:00:12:34:56",
+		"40: bridge \"br0\": mac: \"53:54:00:12:34:56\" is not the MAC address of "},
+	{"52:54:00:12:34:56", "00:00:00:00:00:00",
+		"40: bridge \"br0\": mac: \"00:00:00:00:00:00\" is not the MAC address of "},
+	{"52:54:00:12:34:56", "52-54-00-12-34-56",
+		"40: bridge \"br0\": mac: \"52-54-00-12-34-56\" is not the MAC address of "},
+	{"52:54:00:12:34:56", "52:54:00:12:34:5",
+		"40: bridge \"br0\": mac: \"52:54:00:12:34:5\" is not the MAC address of "},
+	{"52:54:00:12:34:56", "52:54:00:12:34:5g",
+		"40: bridge \"br0\": mac: \"52:54:00:12:34:5g\" is not the MAC address of "},
+	/* bridges and bonds */
+	{"ports = {\"p5\", \"p6\"}", "", "39: bridge \"br0\": ports is missing; "},
+	{"ports = {\"p5\", \"p6\"}", "ports = {}", "39: bridge \"br0\": ports is missing; "},
+	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"p5\"}",
+		"39: bridge \"br0\": port \"p5\" is listed twice; "},
+	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"ge2\"}",
+		"39: bridge \"br0\": port \"ge2\" has a section of its own in line 4; remove "},
+	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"br0\"}",
+		"39: bridge \"br0\": it is listed as its own port; "},
+	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"br0.30\"}",
+		"39: bridge \"br0\": port \"br0.30\" has a section of its own in line 44; "},
+	{"ports = {\"p7\"}", "ports = {\"p6\"}",
+		"42: bond \"bond0\": port \"p6\" is a port of \"br0\" already; "},
+	{"ports = {\"p7\"}", "ports = {\"p7-is-much-too-long\"}",
+		"42: bond \"bond0\": ports: \"p7-is-much-too-long\" is not an interface name; "},
+	{"ports = {\"p7\"}",
+		"ports = {\"a1\", \"a2\", \"a3\", \"a4\", \"a5\", \"a6\", \"a7\", \"a8\", \"a9\", "
+		"\"b1\", \"b2\", \"b3\", \"b4\", \"b5\", \"b6\", \"b7\", \"b8\"}",
+		"42: bond \"bond0\": 17 ports; at most 16 are allowed, "},
+	{"mode = 802.3ad", "mode = lacp",
+		"42: bond \"bond0\": mode: \"lacp\" is not one of active-backup 802.3ad "
+		"balance-xor"},
+	{"mode = 802.3ad", "stp = true", "42: bond \"bond0\": no such option 'stp'; "},
+	{"stp = true", "mode = 802.3ad", "39: bridge \"br0\": no such option 'mode'; "},
+	{"stp = true  role = lan", "", "39: bridge \"br0\": role is missing; "},
+	{"bridge \"br0\"", "bridge \"ge2.10\"",
+		"7: vlan \"ge2.10\": the name is taken by the one in line 39; "},
+	{"bond \"bond0\"", "bond \"ge3\"",
+		"42: bond \"ge3\": the name is taken by the one in line 5; "},
+	{"bond \"bond0\"", "bond \"a-name-of-16-chr\"",
+		"42: bond \"a-name-of-16-chr\": interface name: "},
+	{"vrrp \"lan\"   { interface = \"ge2\"", "vrrp \"lan\"   { interface = \"p5\"",
+		"22: vrrp \"lan\": interface \"p5\" is a port of \"br0\"; name that instead"},
+	{"nat { interface = \"ge3\"  to = virtual",
+		"nat { interface = \"p7\"  to = \"203.0.113.10\"",
+		"29: nat: interface \"p7\" is a port of \"bond0\"; name that instead"},
+	/* vlans */
+	{"parent = \"br0\"", "parent = \"p5\"",
+		"44: vlan \"br0.30\": parent \"p5\" is a port of bridge \"br0\"; "},
+	{"parent = \"br0\"", "parent = \"ge2.10\"",
+		"44: vlan \"br0.30\": parent \"ge2.10\" is a vlan itself; "},
+	{"parent = \"br0\"  id = 30", "parent = \"ge2\"  id = 10",
+		"44: vlan \"br0.30\": id 10 is already that of vlan \"ge2.10\" on ge2; "},
+	{"{ parent = \"br0\"  id = 30  role = lan  address = {\"10.0.30.2/24\"}  mtu = 1400",
+		"{ parent = \"ge3\" id = 30 role = wan address = {\"10.0.30.2/24\"}  mtu = 1401",
+		"44: vlan \"br0.30\": mtu 1401 is more than the 1400 of its parent \"ge3\"; "},
+	{"vlan \"br0.30\" { parent = \"br0\"  id = 30  role = lan",
+		"vlan \"ge3.1\" { parent = \"ge3\" id = 1 role = wan }\n"
+		"vlan \"ge3.2\" { parent = \"ge3\" id = 2 role = wan }\n"
+		"vlan \"br0.30\" { parent = \"br0\"  id = 30  role = lan",
+		"45: vlan \"ge3.2\": wan interface \"ge3\" has a vlan already, \"ge3.1\" in line "
+		"44; "},
+	/* gateways and default routes */
+	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.100.1/24\"}",
+		"43: bond \"bond0\": gateway: \"198.51.100.1/24\" is not a single address; "},
+	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.101.1\"}",
+		"43: bond \"bond0\": gateway 198.51.101.1 is in no subnet of that interface; "},
+	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.100.1\", \"198.51.100.3\"}",
+		"43: bond \"bond0\": gateway has two of one address family; "},
+	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.100.2\"}",
+		"43: bond \"bond0\": gateway 198.51.100.2 is an address of this pair; "},
+	{"gateway = {\"198.51.100.1\"}", "gateway = {\"10.0.0.1\"}",
+		"43: bond \"bond0\": gateway 10.0.0.1 is an address of this pair; "},
+	{"address = {\"169.254.77.1/30\"}",
+		"address = {\"169.254.77.1/30\"} gateway = {\"169.254.77.2\"}",
+		"6: interface \"ge4\": the HA link leads to the other node alone; "},
+	{"metric = 50", "metric = 0", "43: bond \"bond0\": metric: \"0\" is not a number from 1 "},
+	{"metric = 50", "",
+		"42: bond \"bond0\": its default route has the metric of that of \"ge3\" in line "
+		"5; "},
+	{"route \"0.0.0.0/0\" { via = \"203.0.113.1\" }",
+		"route \"0.0.0.0/0\" { via = \"203.0.113.1\" metric = 50 }",
+		"8: route \"0.0.0.0/0\": it has the metric of the default route by gateway of "
+		"\"bond0\" in line 42; "},
+	/* DHCP and router advertisements */
+	{"role = lan   address = {\"10.0.0.2/24\"}",
+		"role = lan   address = {\"10.0.0.2/24\"} dhcp = true",
+		"4: interface \"ge2\": dhcp is for interfaces with role wan or mgmt; "},
+	{"dhcp-server = true }", "dhcp-server = true dhcp = true }",
+		"3: interface \"ge1\": dhcp together with dhcp-server; "},
+	{"dhcp-server = true }", "dhcp-relay = {\"10.0.0.9\"} dhcp = true }",
+		"3: interface \"ge1\": dhcp together with dhcp-relay; "},
+	{"dhcp-server = true }", "dhcp-server = true dhcp-relay = {\"10.0.0.9\"} }",
+		"3: interface \"ge1\": dhcp-relay together with dhcp-server; "},
+	{"mtu = 1400 }", "mtu = 1400 dhcp-server = true }",
+		"5: interface \"ge3\": dhcp together with dhcp-server; "},
+	{"address = {\"169.254.77.1/30\"}", "address = {\"169.254.77.1/30\"} dhcp-server = true",
+		"6: interface \"ge4\": dhcp-server is for interfaces with role lan or mgmt; "},
+	{"address = {\"198.51.100.2/24\"}",
+		"address = {\"198.51.100.2/24\"} dhcp-relay = {\"10.0.0.9\"}",
+		"42: bond \"bond0\": dhcp-relay is for interfaces with role lan or mgmt; "},
+	{"{\"10.0.30.2/24\"}", "{\"2001:db8:30::2/64\"}",
+		"45: vlan \"br0.30\": dhcp-relay needs an IPv4 address on it; "},
+	{"dhcp-relay = {\"10.0.20.9\"}", "dhcp-relay = {\"2001:db8::9\"}",
+		"45: vlan \"br0.30\": dhcp-relay 2001:db8::9 is not the IPv4 address of a "
+		"server; "},
+	{"dhcp-relay = {\"10.0.20.9\"}", "dhcp-relay = {\"10.0.20.2\"}",
+		"45: vlan \"br0.30\": dhcp-relay 10.0.20.2 is an address of this pair; "},
+	{"{\"192.168.0.1/24\"}", "{\"192.168.0.1/30\"}",
+		"3: interface \"ge1\": the subnet of 192.168.0.1/30 has no room for clients; "},
+	{"{\"192.168.0.1/24\"}", "{\"192.168.0.200/24\"}",
+		"3: interface \"ge1\": dhcp-range 192.168.0.128-192.168.0.254 (the subnet's upper "
+		"half) contains 192.168.0.200, which is this node's own; "},
+	{"dhcp-server = true  dhcp-range", "dhcp-range",
+		"41: bridge \"br0\": dhcp-range without a server; "},
+	{"10.0.20.100-10.0.20.200", "10.0.20.200-10.0.20.100",
+		"41: bridge \"br0\": dhcp-range: \"10.0.20.200-10.0.20.100\" is not a range; "},
+	{"10.0.20.100-10.0.20.200", "10.0.20.100",
+		"41: bridge \"br0\": dhcp-range: \"10.0.20.100\" is not "},
+	{"10.0.20.100-10.0.20.200", "10.0.20.100-10.0.20.255",
+		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
+	{"10.0.20.100-10.0.20.200", "10.0.20.0-10.0.20.200",
+		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
+	{"10.0.20.100-10.0.20.200", "10.0.20.100-10.0.21.1",
+		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
+	{"10.0.20.100-10.0.20.200", "10.0.0.100-10.0.0.200",
+		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
+	{"10.0.20.100-10.0.20.200", "10.0.20.2-10.0.20.200",
+		"41: bridge \"br0\": dhcp-range 10.0.20.2-10.0.20.200 contains 10.0.20.2, which is "
+		"this node's own; "},
+	{"address = {\"10.0.0.2/24\"} }",
+		"address = {\"10.0.0.2/24\"} dhcp-server = true dhcp-range = \"10.0.0.1-10.0.0.1\" "
+		"}",
+		"4: interface \"ge2\": dhcp-range 10.0.0.1-10.0.0.1 contains 10.0.0.1, which is a "
+		"virtual address; "},
+	{"dhcp-lease-time = 10min", "dhcp-lease-time = 119s",
+		"41: bridge \"br0\": dhcp-lease-time: \"119s\" is out of range; write 120s to "},
+	{"\"10.0.20.2/24\", \"2001:db8:20::2/64\"", "\"10.0.20.2/24\"",
+		"39: bridge \"br0\": router-advert needs an IPv6 address on it; "},
+	{"2001:db8:20::2/64", "fe80::2/64",
+		"39: bridge \"br0\": router-advert needs an IPv6 address on it; "},
+	{"address = {\"198.51.100.2/24\"}", "address = {\"198.51.100.2/24\"} router-advert = true",
+		"42: bond \"bond0\": router-advert is for interfaces with role lan; "},
+	{"stp = true", "mtu = 1279",
+		"39: bridge \"br0\": mtu 1279 is too small for IPv6, which 2001:db8:20::2/64 is; "},
+	/* routes */
+	{"{ interface = \"br0\"  table = 100 }", "{ table = 100 }",
+		"47: route \"10.10.0.0/16\": it leads nowhere; "},
+	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"br1\"  table = 100 }",
+		"47: route \"10.10.0.0/16\": interface \"br1\" is not an interface of this file; "},
+	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"p5\"  table = 100 }",
+		"47: route \"10.10.0.0/16\": interface \"p5\" is a port of \"br0\"; "},
+	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"br0\"  table = 255 }",
+		"47: route \"10.10.0.0/16\": table 255 is the kernel's own; "},
+	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"br0\"  table = 100 metric = 9 }",
+		"48: route \"10.10.0.0/16\": the one in line 47 has the same destination, table "},
+	{"{ blackhole = true", "{ blackhole = true interface = \"br0\"",
+		"48: route \"10.10.0.0/16\": blackhole together with interface; "},
+	{"{ blackhole = true", "{ blackhole = true via = \"10.0.20.9\"",
+		"48: route \"10.10.0.0/16\": blackhole together with via; "},
+	{"{ blackhole = true", "{ blakhole = true",
+		"48: route \"10.10.0.0/16\": no such option 'blakhole'; "},
+	{"via = \"10.0.30.9\"", "via = \"10.0.20.9\"",
+		"49: route \"10.11.0.0/16\": via 10.0.20.9 is in no subnet of interface "
+		"\"br0.30\"; "},
+	{"via = \"10.0.30.9\"", "via = \"10.0.30.2\"",
+		"49: route \"10.11.0.0/16\": via 10.0.30.2 is an address of this pair; "},
+	{"route \"10.9.0.0/16\" { via = \"10.0.0.9\"",
+		"route \"2001:db8:9::/48\" { via = \"fe80::9\"",
+		"9: route \"2001:db8:9::/48\": via fe80::9 is on every link; add interface"},
+	/* rules */
+	{"rule \"voice\"", "rule \"vo ice\"",
+		"50: rule \"vo ice\": name: \"vo ice\" is not a name; "},
+	{"mark = 7  table = 100", "mark = 0  table = 100",
+		"51: rule \"voice\": mark: \"0\" is not a number "},
+	{"mark = 7  table = 100", "table = 0", "51: rule \"voice\": table: \"0\" is not a number "},
+	{"mark = 7  table = 100", "table = 255",
+		"51: rule \"voice\": table 255 is the kernel's own; "},
+	{"mark = 7  table = 100", "", "50: rule \"voice\": table is missing; "},
+	{"priority = 1000", "", "50: rule \"voice\": priority is missing; "},
+	{"priority = 1000", "priority = 32766",
+		"51: rule \"voice\": priority: \"32766\" is not a number from 1 to 32765; "},
+	{"interface = \"ge2.10\"\n    mark = 7", "interface = \"ge8\"\n    mark = 7",
+		"50: rule \"voice\": interface \"ge8\" is not an interface of this file; "},
+	{"from = \"10.0.10.0/24\"", "from = \"10.0.10.1/24\"",
+		"50: rule \"voice\": from has bits behind its length; "},
+	{"to = \"10.10.0.0/16\"", "to = \"10.10.0.1/16\"",
+		"50: rule \"voice\": to has bits behind its length; "},
+	{"to = \"10.10.0.0/16\"", "to = \"2001:db8::/32\"",
+		"50: rule \"voice\": from and to are of two address families; "},
+	{"from = \"10.0.10.0/24\"  to = \"10.10.0.0/16\"  interface = \"ge2.10\"\n    mark = 7", "",
+		"50: rule \"voice\": it matches everything; "},
+	{"rule \"voice\" {",
+		"rule \"data\" { mark = 3 table = 100 priority = 5 }\n"
+		"rule \"data2\" { mark = 3 table = 101 priority = 5 }\nrule \"voice\" {",
+		"51: rule \"data2\": rule \"data\" in line 50 has the same priority and matches "
+		"the "},
+	/* the firewall's rules */
+	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"rules.nft\"",
+		"53: firewall: rules-file rules.nft is not a whole path; "},
+	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"/nonexistent/rules.nft\"",
+		"53: firewall: rules-file /nonexistent/rules.nft does not exist; "},
+	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"/tmp\"",
+		"53: firewall: rules-file /tmp is not a regular file; "},
+	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"/dev/null\"",
+		"53: firewall: rules-file /dev/null is not a regular file; "},
+	{"firewall {", "firewall { }\nfirewall {",
+		"53: firewall: there is a second one; the first is in line 52, "},
 };
 
 static bool starts_with(const char *s, const char *prefix, size_t n)
@@ -239,6 +457,8 @@ static bool starts_with(const char *s, const char *prefix, size_t n)
 
 static void test_refusals(void **state)
 {
+	unsigned wrong = 0;
+
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct config *cfg = NULL;
@@ -249,15 +469,18 @@ static void test_refusals(void **state)
 		if (load_text(text, strlen(text), NULL, &cfg, err) == 0)
 			fail_msg("accepted: %s", bad[i].to);
 		assert_true(starts_with(err, file, n) && err[n] == ':');
-		if (!starts_with(err + n + 1, bad[i].message, strlen(bad[i].message)))
-			fail_msg("%s\n  gives   %s\n  not     %s", bad[i].to, err + n + 1,
+		if (!starts_with(err + n + 1, bad[i].message, strlen(bad[i].message))) {
+			print_error("%s\n  gives   %s\n  not     %s\n", bad[i].to, err + n + 1,
 				bad[i].message);
+			wrong++;
+		}
 		if (!strchr(err + n, ';') && !strstr(err, "not one of") &&
 			!strstr(err, "\"virtual\" or"))
 			fail_msg("no next action: %s", err);
 		assert_null(cfg);
 		free(text);
 	}
+	assert_int_equal(wrong, 0);
 }
 
 static void test_sample(void **state)
@@ -270,9 +493,9 @@ static void test_sample(void **state)
 		fail_msg("%s", err);
 	free(text);
 	assert_string_equal(cfg->node, "gw-01");
-	assert_int_equal(cfg->n_interfaces, 5);
-	assert_int_equal(cfg->interfaces[4].vlan_id, 10);
-	assert_string_equal(cfg->interfaces[4].parent, "ge2");
+	assert_int_equal(cfg->n_interfaces, 12);
+	assert_int_equal(config_interface_find(cfg, "ge2.10")->vlan_id, 10);
+	assert_string_equal(config_interface_find(cfg, "ge2.10")->parent, "ge2");
 	assert_int_equal(cfg->cluster.preempt_delay, 30 * USEC_PER_SEC);
 	assert_int_equal(cfg->cluster.heartbeat, 10 * USEC_PER_MS);
 	assert_int_equal(cfg->vrrps[0].advert_interval, USEC_PER_SEC);

@@ -137,8 +137,8 @@ static void test_parts(void **state)
 		assert_int_equal(got->cluster.auth_key_len, part == CONFIG_PART_VRRPD ? 16 : 0);
 		assert_int_equal(got->vrrps[2].password[0] != 0, part == CONFIG_PART_VRRPD);
 		assert_int_equal(got->n_nats, part == CONFIG_PART_NETCFGD ? 1 : 0);
-		assert_int_equal(got->n_routes, part == CONFIG_PART_NETCFGD ? 2 : 0);
-		assert_int_equal(got->n_interfaces, 5);
+		assert_int_equal(got->n_routes, part == CONFIG_PART_NETCFGD ? 5 : 0);
+		assert_int_equal(got->n_interfaces, 12);
 		assert_int_equal(got->n_vrrps, 3);
 		assert_true(config_prefix_equal(
 			&got->vrrps[1].addresses.v[0], &cfg->vrrps[1].addresses.v[0]));
