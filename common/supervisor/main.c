@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/supervisor/folder.h"
 #include "common/supervisor/netns.h"
 #include "common/supervisor/notify.h"
 #include "common/supervisor/rundir.h"
@@ -126,7 +127,8 @@ static int open_children(char *err, size_t err_size)
 {
 	for (unsigned i = 0; i < sup.n_children; i++) {
 		struct child *ch = &sup.children[i];
-		int r = spawn_init(&ch->spawn, ch->spawn.role, sup.rundir, err, err_size);
+		int r = spawn_init(
+			&ch->spawn, ch->spawn.role, sup.rundir, sup.statedir, err, err_size);
 
 		if (r == 0)
 			r = rundir_listen(
@@ -154,9 +156,15 @@ static int open_loop(int listen_fd, char *err, size_t err_size)
 /* Only what is ours: a socket that could not be replaced says that an old daemon still runs. */
 static void clean_up(int lock, int listen_fd)
 {
-	for (unsigned i = 0; i < sup.n_children; i++)
-		if (sup.children[i].listen_fd >= 0)
-			rundir_remove_socket(sup.rundir, child_name(&sup.children[i]));
+	for (unsigned i = 0; i < sup.n_children; i++) {
+		const struct child *ch = &sup.children[i];
+
+		if (ch->listen_fd < 0)
+			continue;
+		rundir_remove_socket(sup.rundir, child_name(ch));
+		if (ch->spawn.role->has_folders)
+			folder_remove(sup.rundir, child_name(ch));
+	}
 	if (listen_fd >= 0)
 		rundir_remove_socket(sup.rundir, "supervisor");
 	rundir_close(sup.rundir, lock);

@@ -19,6 +19,7 @@
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "common/supervisor/folder.h"
 #include "common/supervisor/spawn.h"
 
 /* netcfgd above vrrpd: the lease has to end in time even when vrrpd spins. */
@@ -32,11 +33,14 @@
 #define FD_ABOVE     16
 #define EXIT_NO_EXEC 127
 
+/* netcfgd's DHCP client needs raw sockets, its DHCP server a port below 1024; the process that
+ * holds the lease gives both up. */
 static const struct spawn_role roles[] = {
-	{"vrrpd", "gatepair-vrrpd", {CAP_NET_RAW}, 1, FIFO_VRRPD},
-	{"syncd", "gatepair-syncd", {CAP_NET_ADMIN}, 1, 0},
-	{"netcfgd", "gatepair-netcfgd", {CAP_NET_ADMIN}, 1, FIFO_NETCFGD},
-	{"activated", "gatepair-activated", {CAP_NET_BIND_SERVICE}, 1, 0},
+	{"vrrpd", "gatepair-vrrpd", {CAP_NET_RAW}, 1, FIFO_VRRPD, false},
+	{"syncd", "gatepair-syncd", {CAP_NET_ADMIN}, 1, 0, false},
+	{"netcfgd", "gatepair-netcfgd", {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE}, 3,
+		FIFO_NETCFGD, true},
+	{"activated", "gatepair-activated", {CAP_NET_BIND_SERVICE}, 1, 0, false},
 };
 
 const struct spawn_role *spawn_role_find(const char *name)
@@ -47,12 +51,50 @@ const struct spawn_role *spawn_role_find(const char *name)
 	return NULL;
 }
 
-int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundir, char *err,
-	size_t err_size)
+static int find_program(struct spawn *s, char *err, size_t err_size)
 {
 	char self[PATH_MAX - 64];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
+	int r;
+
+	if (n < 0)
+		return -errno;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(s->program, sizeof(s->program), "%s/%s", self, s->role->name);
+	if (access(s->program, X_OK) == 0)
+		return 0;
+	r = -errno;
+	snprintf(err, err_size, "program %s: %s; reinstall gatepair, or `make all`", s->program,
+		strerror(-r));
+	return r;
+}
+
+/* Without what it remembers the daemon still does its work. */
+static int make_folders(
+	const struct spawn *s, const char *rundir, const char *statedir, char *err, size_t err_size)
+{
+	const char *name = s->role->name;
+	int r = folder_make(statedir, name, s->uid, s->gid);
+
+	if (r < 0)
+		log_warn("folder %s/%s: %s; %s keeps no state over a restart until that is put "
+			 "right: it must be a folder, in one that belongs to root and that nobody "
+			 "else can write",
+			statedir, name, strerror(-r), name);
+	r = folder_make(rundir, name, s->uid, s->gid);
+	if (r < 0)
+		snprintf(err, err_size, "folder %s/%s: %s; remove what is in its place", rundir,
+			name, strerror(-r));
+	return r;
+}
+
+int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundir,
+	const char *statedir, char *err, size_t err_size)
+{
 	int r;
 
 	s->role = role;
@@ -65,19 +107,11 @@ int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundi
 			role->user, r == -ENOENT ? "there is none" : strerror(-r));
 		return r;
 	}
-	if (n < 0)
-		return -errno;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	snprintf(s->program, sizeof(s->program), "%s/%s", self, role->name);
 	snprintf(s->rundir_env, sizeof(s->rundir_env), "GATEPAIR_RUNDIR=%s", rundir);
-	if (access(s->program, X_OK) == 0)
-		return 0;
-	r = -errno;
-	snprintf(err, err_size, "program %s: %s; reinstall gatepair, or `make all`", s->program,
-		strerror(-r));
+	snprintf(s->statedir_env, sizeof(s->statedir_env), "GATEPAIR_STATEDIR=%s", statedir);
+	r = find_program(s, err, err_size);
+	if (r == 0 && role->has_folders)
+		r = make_folders(s, rundir, statedir, err, err_size);
 	return r;
 }
 
@@ -140,12 +174,13 @@ static void child_limits(const struct spawn_role *role)
 static void child_run(const struct spawn *s, int program, int control, int listen_fd)
 {
 	char name[32], path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char rundir[sizeof(s->rundir_env)];
-	char *argv[] = {name, NULL}, *envp[] = {rundir, path, NULL};
+	char rundir[sizeof(s->rundir_env)], statedir[sizeof(s->statedir_env)];
+	char *argv[] = {name, NULL}, *envp[] = {rundir, statedir, path, NULL};
 	int r;
 
 	child_signals();
 	memcpy(rundir, s->rundir_env, sizeof(rundir));
+	memcpy(statedir, s->statedir_env, sizeof(statedir));
 	snprintf(name, sizeof(name), "%s", s->role->name);
 	r = child_files(control, listen_fd);
 	if (r < 0)

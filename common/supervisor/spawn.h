@@ -17,6 +17,7 @@ struct spawn_role {
 	cap_value_t caps[4];
 	size_t n_caps;
 	int fifo_priority; /* SCHED_FIFO; 0: time sharing */
+	bool has_folders;  /* RUNDIR/NAME and STATEDIR/NAME */
 };
 
 /* NULL when there is no such daemon. */
@@ -26,13 +27,14 @@ struct spawn {
 	const struct spawn_role *role;
 	unsigned uid, gid;
 	char program[PATH_MAX];
-	char rundir_env[PATH_MAX]; /* GATEPAIR_RUNDIR=… */
+	char rundir_env[PATH_MAX];   /* GATEPAIR_RUNDIR=… */
+	char statedir_env[PATH_MAX]; /* GATEPAIR_STATEDIR=… */
 };
 
-/* Looks the user and the program (beside our own executable) up. 0, or negative errno with a
- * sentence. */
-int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundir, char *err,
-	size_t err_size) __attribute__((warn_unused_result));
+/* Looks the user and the program (beside our own executable) up, and makes the folders that it
+ * has. 0, or negative errno with a sentence. */
+int spawn_init(struct spawn *s, const struct spawn_role *role, const char *rundir,
+	const char *statedir, char *err, size_t err_size) __attribute__((warn_unused_result));
 
 /* Starts it; *ret_control is our end of its control channel. 0 or negative errno. */
 int spawn_start(const struct spawn *s, int listen_fd, pid_t *ret_pid, int *ret_control)

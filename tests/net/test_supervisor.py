@@ -5,12 +5,17 @@ death and its return while old daemons are still there. One node is enough."""
 import contextlib
 import fcntl
 import os
+import pwd
+import shutil
 import signal
+import stat
 
 from lab import DAEMONS, Lab, wait
 from test_hostile import connect, envelope
 
 NOBODY = 65534
+# The bits of linux/capability.h that a daemon may have, in its first process.
+CAPABILITIES = {"vrrpd": 1 << 13, "syncd": 1 << 12, "netcfgd": 1 << 12}
 RELOAD_REQUEST = 30  # proto/ipc.proto
 
 
@@ -172,6 +177,47 @@ def test_folder_of_somebody_else_is_refused():
             assert os.listdir(gw.rundir) == []
             os.rmdir(gw.rundir)
         start(gw)
+
+
+def status_file(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def test_daemons_have_no_privileges_but_their_own():
+    with node() as gw:
+        for daemon, allowed in CAPABILITIES.items():
+            found = status_file(gw.pid(daemon))
+            uid = pwd.getpwnam(f"gatepair-{daemon}").pw_uid
+            assert set(found["Uid"].split()) == {str(uid)}, f"{daemon}: {found['Uid']}"
+            for kind in ("CapPrm", "CapEff"):
+                assert int(found[kind], 16) == allowed, f"{daemon}: {kind} {found[kind]}"
+            assert found["NoNewPrivs"] == "1", daemon
+
+
+def test_folders_of_netcfgd():
+    """They belong to it; a link in the place of one is not followed; nothing is left of RUNDIR."""
+    with Lab() as lab:
+        gw, owner = lab.gw1, pwd.getpwnam("gatepair-netcfgd")
+        gw.configure()
+        start(gw)
+        for folder in (f"{gw.rundir}/netcfgd", f"{gw.statedir}/netcfgd"):
+            st = os.lstat(folder)
+            assert stat.S_ISDIR(st.st_mode) and stat.S_IMODE(st.st_mode) == 0o755, oct(st.st_mode)
+            assert (st.st_uid, st.st_gid) == (owner.pw_uid, owner.pw_gid), folder
+        with open(f"{gw.rundir}/netcfgd/left-over", "w"):
+            pass
+        assert gw.stop() == 0
+        assert not os.path.exists(gw.rundir), os.listdir(gw.rundir)
+
+        target = f"{gw.dir}/precious"
+        os.mkdir(target, 0o700)
+        shutil.rmtree(f"{gw.statedir}/netcfgd")
+        os.symlink(target, f"{gw.statedir}/netcfgd")
+        start(gw)
+        st = os.stat(target)
+        assert (st.st_uid, stat.S_IMODE(st.st_mode)) == (0, 0o700), "the link was followed"
+        assert gw.stop() == 0
 
 
 def test_keys_are_in_no_core_file():
