@@ -2,17 +2,24 @@
 # that the simulation links as well.
 netcfgd_LEASE := netcfgd/lease.c
 netcfgd_PURE := netcfgd/lease.c netcfgd/kernel.c netcfgd/desired.c netcfgd/reconcile.c
-netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/firewall.c
+netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/nfattr.c netcfgd/content.c \
+	netcfgd/userrules.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 
-netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/child.c
+netcfgd_CABLING := netcfgd/probe.c netcfgd/cabling.c netcfgd/cabling_text.c
+netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/child.c \
+	$(netcfgd_CABLING) netcfgd/cabling_ports.c netcfgd/acd.c netcfgd/ethernet.c netcfgd/wire.c \
+	netcfgd/service_cabling.c
 
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8
 netcfgd_SRCS := $(netcfgd_ENGINE) $(netcfgd_SERVICES) netcfgd/ipc.c netcfgd/status.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 
+UNIT_TESTS += test_cabling test_acd
+test_cabling_SRCS := $(netcfgd_CABLING)
+test_acd_SRCS := netcfgd/acd.c netcfgd/ethernet.c
 UNIT_TESTS += test_lease test_reconcile test_firewall test_engine
 test_lease_SRCS := $(netcfgd_LEASE)
 test_reconcile_SRCS := $(netcfgd_PURE)

@@ -5,6 +5,7 @@
  * need: CAP_NET_ADMIN (nft), CAP_NET_RAW and CAP_NET_BIND_SERVICE (DHCP).
  */
 #include "netcfgd/service.h"
+#include "netcfgd/service_cabling.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@
 
 /* Ends with NULL. */
 static const struct service_module *const modules[] = {
+	&service_cabling,
 	NULL,
 };
 #define EACH_MODULE(m)                                                                             \
