@@ -211,14 +211,16 @@ class Gateway:
             f.write(text)
         os.rename(self.config + ".new", self.config)
 
-    def start(self):
+    def start(self, daemons=DAEMONS, stopped=False):
+        """`stopped`: it waits for SIGCONT before it does anything."""
         with open(self.log, "a") as log:
             # `ip netns exec` gives it the right /sys, and then is the supervisor: same pid.
-            self.supervisor = subprocess.Popen(
-                ["ip", "netns", "exec", self.ns.name, f"{BIN}/supervisor",
-                 "--config", self.config, "--rundir", self.rundir, "--statedir", self.statedir,
-                 "--daemons", ",".join(DAEMONS)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            argv = ["ip", "netns", "exec", self.ns.name, f"{BIN}/supervisor",
+                    "--config", self.config, "--rundir", self.rundir, "--statedir", self.statedir,
+                    "--daemons", ",".join(daemons)]
+            if stopped:
+                argv = ["sh", "-c", 'kill -STOP $$; exec "$@"', "sh", *argv]
+            self.supervisor = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop(self, deadline_s=10):
         """Orderly: SIGTERM, hand-over, exit status."""
