@@ -91,6 +91,19 @@ static void status_virtuals(const struct netcfgd *n, Gp__NetcfgdStatus *st, stru
 	}
 }
 
+static void status_conditions(const struct netcfgd *n, Gp__NetcfgdStatus *st, struct arena *scratch)
+{
+	st->conditions = arena_array(scratch, SERVICES_CONDITIONS_MAX, sizeof(*st->conditions));
+	for (size_t i = 0; i < SERVICES_CONDITIONS_MAX && st->conditions; i++) {
+		char *s = n->services.conditions[i][0]
+				  ? arena_strdup(scratch, n->services.conditions[i])
+				  : NULL;
+
+		if (s)
+			st->conditions[st->n_conditions++] = s;
+	}
+}
+
 static void status_counters(const struct engine *e, Gp__Status *st, struct arena *scratch)
 {
 	static char names[STATUS_COUNTERS][24] = {"kernel_refusals", "lifetime_refreshes",
@@ -128,6 +141,7 @@ void netcfgd_status(void *owner, Gp__Status *st, struct arena *scratch)
 	out->lapses = e->lease.lapses;
 	status_links(n, out, scratch);
 	status_virtuals(n, out, scratch);
+	status_conditions(n, out, scratch);
 	status_counters(e, st, scratch);
 	st->netcfgd = out;
 	st->detail_case = GP__STATUS__DETAIL_NETCFGD;
