@@ -11,7 +11,10 @@
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,6 +226,68 @@ void batch_chain(struct fw_batch *b, const char *name, const char *type, uint32_
 		message_done(b, nlh);
 	}
 	nftnl_chain_free(c);
+}
+
+void batch_chain_plain(struct fw_batch *b, const char *name, const char *text)
+{
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct nlmsghdr *nlh = message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+
+	if (!u || !c || !nlh || nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table) < 0 ||
+		nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 ||
+		(text && (!nftnl_udata_put_strz(u, NFTNL_UDATA_CHAIN_COMMENT, text) ||
+				 nftnl_chain_set_data(c, NFTNL_CHAIN_USERDATA,
+					 nftnl_udata_buf_data(u), nftnl_udata_buf_len(u)) < 0))) {
+		b->bad = true;
+	} else {
+		nftnl_chain_nlmsg_build_payload(nlh, c);
+		message_done(b, nlh);
+	}
+	if (c)
+		nftnl_chain_free(c);
+	if (u)
+		nftnl_udata_buf_free(u);
+}
+
+void batch_messages(struct fw_batch *b, const char *buf, size_t len)
+{
+	for (size_t at = 0; at < len && !b->bad;) {
+		struct nlmsghdr head;
+		char *p = room(b);
+
+		memcpy(&head, buf + at, sizeof(head));
+		if (!p || head.nlmsg_len > MESSAGE_MAX) {
+			b->bad = true;
+			return;
+		}
+		memcpy(p, buf + at, head.nlmsg_len);
+		b->last = b->next;
+		((struct nlmsghdr *)(void *)p)->nlmsg_seq = b->next++;
+		b->len += NLMSG_ALIGN(head.nlmsg_len);
+		at += NLMSG_ALIGN(head.nlmsg_len);
+		b->rules += head.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE);
+	}
+}
+
+void batch_rule_begin(struct fw_batch *b, struct rule *r, const char *chain, const char *fmt, ...)
+{
+	char text[RULE_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	rule_begin(r, FIREWALL_TABLE, chain, text);
+	for (size_t i = 0; i < b->n_counts; i++) {
+		const struct rule_count *c = &b->counts[i];
+
+		if (strcmp(c->chain, chain) != 0 || strcmp(c->text, text) != 0)
+			continue;
+		r->packets = c->packets;
+		r->bytes = c->bytes;
+		return;
+	}
 }
 
 void batch_rule(struct fw_batch *b, struct rule *r)

@@ -29,7 +29,10 @@ struct fw_batch {
 	uint32_t next;  /* of the next message */
 	uint32_t last;  /* of the last one before BATCH_END: the one that is acknowledged */
 	uint32_t rules; /* in it */
-	bool bad;       /* out of memory, or too large */
+	/* What the rules begin to count from, of those that were there before; may be NULL. */
+	const struct rule_count *counts;
+	size_t n_counts;
+	bool bad; /* out of memory, or too large */
 };
 
 void fw_batch_free(struct fw_batch *b);
@@ -41,12 +44,19 @@ int batch_end(struct fw_batch *b) __attribute__((warn_unused_result));
 void batch_table(struct fw_batch *b, uint16_t type, uint16_t flags, uint64_t hash);
 void batch_chain(struct fw_batch *b, const char *name, const char *type, uint32_t hook,
 	int32_t priority, uint32_t policy);
+/* Without a hook; `text`: its comment, NULL: none. */
+void batch_chain_plain(struct fw_batch *b, const char *name, const char *text);
 void batch_set(struct fw_batch *b, const char *name, uint32_t type, uint32_t len);
 /* n keys of `len` bytes, one after another. */
 void batch_elements(struct fw_batch *b, uint16_t type, uint16_t flags, const char *name,
 	const void *keys, size_t n, uint32_t len);
 /* Whatever is in it. */
 void batch_set_flush(struct fw_batch *b, const char *name);
+/* Messages without sequence numbers, as userrules.c collects them. */
+void batch_messages(struct fw_batch *b, const char *buf, size_t len);
+/* A rule of FIREWALL_TABLE with a text of its own (printf), counting on. */
+void batch_rule_begin(struct fw_batch *b, struct rule *r, const char *chain, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Adds the rule, and frees it. */
 void batch_rule(struct fw_batch *b, struct rule *r);
 void batch_rule_verdict(struct fw_batch *b, struct rule *r, uint32_t verdict);

@@ -81,7 +81,7 @@ struct desired {
 	const char *user_rules; /* the operator's own, as text; NULL: none */
 	uint64_t user_hash;     /* of that; 0: none */
 	uint64_t fw_hash;       /* of the ruleset made from this; set by the firewall module */
-	uint32_t fw_rules;
+	uint64_t fw_bare;       /* of the same without the operator's rules */
 };
 
 /* 0, or negative errno and a sentence in `why` (object: cause; next action). */

@@ -130,13 +130,8 @@ static int look(struct engine *e)
 {
 	int changed = observe_drain(&e->observe), rc = 0;
 
-	if (nft_drain(&e->nft)) {
-		rc = nft_observe(&e->nft);
-		/* What was changed may not show in what is looked at. */
-		e->k.fw.stale = true;
-	}
-	if (rc)
-		return rc;
+	/* What others changed of the policy shows as stale. */
+	nft_drain(&e->nft);
 	if (changed < 0)
 		return changed;
 	if (changed & (OBSERVE_LINK | OBSERVE_ADDR))
@@ -389,14 +384,14 @@ int engine_prepare(struct engine *e, const struct config *cfg, char *why, size_t
 	return rc;
 }
 
-static int first_look(struct engine *e)
+static int first_look(struct engine *e, const struct desired *d)
 {
 	int rc;
 
 	nft_load_conntrack(&e->nft);
 	rc = observe_dump(&e->observe);
 	if (!rc)
-		rc = nft_observe(&e->nft);
+		rc = nft_observe(&e->nft, d);
 	return rc;
 }
 
@@ -428,7 +423,7 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	int rc = build(cfg, &d, why, why_size);
 
 	if (!rc && !old) {
-		rc = first_look(e);
+		rc = first_look(e, d);
 		if (rc)
 			snprintf(why, why_size,
 				"kernel: its state cannot be read: %s; give netcfgd "

@@ -13,11 +13,15 @@
 #include <linux/netlink.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PROTO_VRRP 112
-#define ECHO_RATE  50 /* per second: strangers' pings */
+#define PROTO_VRRP    112
+#define ECHO_RATE     50 /* per second: strangers' pings */
+#define DHCP_SERVER   67
+#define DHCP_CLIENT   68
+#define DHCPV6_SERVER 547
 
 /* --- the gate -------------------------------------------------------------------------------- */
 
@@ -37,11 +41,53 @@ static void gate_open(struct fw_batch *b, const struct gate *g)
 	batch_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, FIREWALL_GATE, g->keys, g->n, 1);
 }
 
-/* --- sets of names --------------------------------------------------------------------------- */
+/* --- sets ------------------------------------------------------------------------------------ */
 
-#define ROLE_ANY 0
+typedef bool member_fn(const struct desired_link *l);
 
-static void names(struct fw_batch *b, const struct desired *d, const char *name, int role)
+/* What comes in by a member of a bridge or bond is seen as its master's. */
+static bool is_mgmt(const struct desired_link *l)
+{
+	return l->role == CONFIG_ROLE_MGMT;
+}
+
+static bool is_lan(const struct desired_link *l)
+{
+	return l->role == CONFIG_ROLE_LAN;
+}
+
+static bool is_wan(const struct desired_link *l)
+{
+	return l->role == CONFIG_ROLE_WAN;
+}
+
+static bool is_ha(const struct desired_link *l)
+{
+	return l->role == CONFIG_ROLE_HA;
+}
+
+static bool is_any(const struct desired_link *l)
+{
+	(void)l;
+	return true;
+}
+
+static bool is_dhcp_client(const struct desired_link *l)
+{
+	return l->dhcp;
+}
+
+static bool is_dhcp_server(const struct desired_link *l)
+{
+	return l->dhcp_server || l->dhcp_relay;
+}
+
+static bool is_router(const struct desired_link *l)
+{
+	return l->router_advert;
+}
+
+static void names(struct fw_batch *b, const struct desired *d, const char *name, member_fn *in)
 {
 	char(*keys)[IFNAMSIZ] = calloc(d->n_links + 1, sizeof(*keys));
 	size_t n = 0;
@@ -52,7 +98,7 @@ static void names(struct fw_batch *b, const struct desired *d, const char *name,
 		return;
 	}
 	for (size_t i = 0; i < d->n_links; i++)
-		if (role == ROLE_ANY || (int)d->links[i].role == role)
+		if (!d->links[i].member && in(&d->links[i]))
 			memcpy(keys[n++], d->links[i].name, strlen(d->links[i].name));
 	batch_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, name, keys, n, IFNAMSIZ);
 	free(keys);
@@ -76,6 +122,22 @@ static void addresses(
 	free(keys);
 }
 
+static void sets(struct fw_batch *b, const struct desired *d)
+{
+	names(b, d, "mgmt", is_mgmt);
+	names(b, d, "lan", is_lan);
+	names(b, d, "wan", is_wan);
+	names(b, d, "ha", is_ha);
+	names(b, d, "configured", is_any);
+	names(b, d, "dhcp_client", is_dhcp_client);
+	names(b, d, "dhcp_server", is_dhcp_server);
+	names(b, d, "router_advert", is_router);
+	batch_set(b, "relay_servers", BATCH_TYPE_IPV4, sizeof(*d->relays));
+	batch_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "relay_servers", d->relays, d->n_relays,
+		sizeof(*d->relays));
+	addresses(b, d, "not_accepted", true); /* for forwarding only, RFC 9568 §6.1 */
+}
+
 /* --- the policy ------------------------------------------------------------------------------ */
 
 /* The node's own talk with its peer must never fill or wait for the session table. */
@@ -84,33 +146,38 @@ static void chain_raw(struct fw_batch *b, const char *name, uint32_t hook)
 	struct rule r;
 
 	batch_chain(b, name, "filter", hook, NF_IP_PRI_RAW, NF_ACCEPT);
-	rule_begin(&r, FIREWALL_TABLE, name);
+	batch_rule_begin(b, &r, name, "ha: not tracked");
 	if (hook == NF_INET_PRE_ROUTING)
 		rule_iif_in(&r, "ha");
 	else
 		rule_oif_in(&r, "ha");
 	rule_notrack(&r);
 	batch_rule(b, &r);
-	rule_begin(&r, FIREWALL_TABLE, name);
+	batch_rule_begin(b, &r, name, "vrrp: not tracked");
 	rule_l4proto(&r, PROTO_VRRP);
 	rule_notrack(&r);
 	batch_rule(b, &r);
 }
 
-static void input_echo(struct fw_batch *b, const char *ifs, bool limited)
+/* Echo, and what IPv6 needs on any link: neighbour discovery, and the questions of switches that
+ * pass multicast only to who asked for it. */
+static void input_icmp(struct fw_batch *b, const char *ifs, bool limited)
 {
 	static const struct {
+		const char *name;
 		uint8_t proto, from, to;
 		bool limit;
 	} kinds[] = {
-		{IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHO, true},
-		{IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REQUEST, true},
-		{IPPROTO_ICMPV6, ND_ROUTER_SOLICIT, ND_NEIGHBOR_ADVERT, false},
+		{"echo", IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHO, true},
+		{"echo, IPv6", IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REQUEST, true},
+		{"neighbours, IPv6", IPPROTO_ICMPV6, ND_ROUTER_SOLICIT, ND_NEIGHBOR_ADVERT, false},
+		{"multicast query, IPv6", IPPROTO_ICMPV6, MLD_LISTENER_QUERY, MLD_LISTENER_QUERY,
+			true},
 	};
 	struct rule r;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		rule_begin(&r, FIREWALL_TABLE, "input");
+		batch_rule_begin(b, &r, "input", "%s: %s", ifs, kinds[i].name);
 		rule_iif_in(&r, ifs);
 		rule_l4proto(&r, kinds[i].proto);
 		rule_icmp_type(&r, kinds[i].from, kinds[i].to);
@@ -126,7 +193,7 @@ static void input_sync(struct fw_batch *b, const struct desired_sync *s)
 	struct rule r;
 
 	for (int reply = 0; reply < 2; reply++) {
-		rule_begin(&r, FIREWALL_TABLE, "input");
+		batch_rule_begin(b, &r, "input", "ha: synchronisation%s", reply ? ", answers" : "");
 		rule_iif_in(&r, "ha");
 		rule_saddr(&r, &s->peer);
 		rule_daddr(&r, &s->local);
@@ -145,27 +212,52 @@ static void input_port(struct fw_batch *b, const char *ifs, uint8_t proto, uint1
 {
 	struct rule r;
 
-	rule_begin(&r, FIREWALL_TABLE, "input");
+	batch_rule_begin(
+		b, &r, "input", "%s: %s %u", ifs, proto == IPPROTO_TCP ? "tcp" : "udp", port);
 	rule_iif_in(&r, ifs);
 	rule_l4proto(&r, proto);
 	rule_dport(&r, port);
 	batch_rule_verdict(b, &r, NF_ACCEPT);
 }
 
+/* Answers of DHCP servers come from and to fixed ports; conntrack does not know them for such, as
+ * requests go to a broadcast address or come from a relay. */
+static void input_dhcp(struct fw_batch *b)
+{
+	struct rule r;
+
+	batch_rule_begin(b, &r, "input", "dhcp: answers to this client");
+	rule_iif_in(&r, "dhcp_client");
+	rule_l4proto(&r, IPPROTO_UDP);
+	rule_sport(&r, DHCP_SERVER);
+	rule_dport(&r, DHCP_CLIENT);
+	batch_rule_verdict(b, &r, NF_ACCEPT);
+	batch_rule_begin(b, &r, "input", "dhcp: answers to this relay");
+	rule_iif_in(&r, "configured");
+	rule_saddr4_in(&r, "relay_servers");
+	rule_l4proto(&r, IPPROTO_UDP);
+	rule_sport(&r, DHCP_SERVER);
+	rule_dport(&r, DHCP_SERVER);
+	batch_rule_verdict(b, &r, NF_ACCEPT);
+	input_port(b, "dhcp_server", IPPROTO_UDP, DHCP_SERVER);
+	input_port(b, "router_advert", IPPROTO_UDP, DHCPV6_SERVER);
+}
+
 static void drop_from(struct fw_batch *b, const char *ifs)
 {
 	struct rule r;
 
-	rule_begin(&r, FIREWALL_TABLE, "input");
+	batch_rule_begin(b, &r, "input", "%s: all else dropped", ifs);
 	rule_iif_in(&r, ifs);
 	batch_rule_verdict(b, &r, NF_DROP);
 }
 
-static void ct_state(struct fw_batch *b, const char *in, uint32_t bits, uint32_t verdict)
+static void ct_state(
+	struct fw_batch *b, const char *in, const char *text, uint32_t bits, uint32_t verdict)
 {
 	struct rule r;
 
-	rule_begin(&r, FIREWALL_TABLE, in);
+	batch_rule_begin(b, &r, in, "%s", text);
 	rule_ct_state(&r, bits);
 	batch_rule_verdict(b, &r, verdict);
 }
@@ -175,13 +267,13 @@ static void input_not_accepted(struct fw_batch *b)
 	struct rule r;
 
 	/* Echo is answered all the same: it is how people look for the gateway. */
-	rule_begin(&r, FIREWALL_TABLE, "input");
+	batch_rule_begin(b, &r, "input", "not_accepted: echo");
 	rule_daddr4_in(&r, "not_accepted");
 	rule_l4proto(&r, IPPROTO_ICMP);
 	rule_icmp_type(&r, ICMP_ECHO, ICMP_ECHO);
 	rule_limit(&r, ECHO_RATE, ECHO_RATE);
 	batch_rule_verdict(b, &r, NF_ACCEPT);
-	rule_begin(&r, FIREWALL_TABLE, "input");
+	batch_rule_begin(b, &r, "input", "not_accepted: all else dropped");
 	rule_daddr4_in(&r, "not_accepted");
 	batch_rule_verdict(b, &r, NF_DROP);
 }
@@ -192,42 +284,62 @@ static void input_gate(struct fw_batch *b)
 {
 	struct rule r;
 
-	rule_begin(&r, FIREWALL_TABLE, "input");
+	batch_rule_begin(b, &r, "input", "gate closed: nothing to virtual addresses");
 	rule_daddr4_in(&r, "virtual");
 	rule_family_not_in(&r, FIREWALL_GATE);
 	batch_rule_verdict(b, &r, NF_DROP);
 }
 
+/* Where the operator's rules come in: after what keeps the pair one gateway, and before everything
+ * that lets packets through, so that they can refuse as well as allow. */
+static void jump(struct fw_batch *b, const char *from, const char *to)
+{
+	struct rule r;
+
+	batch_rule_begin(b, &r, from, "the operator's own rules");
+	rule_jump(&r, to);
+	batch_rule(b, &r);
+}
+
+/* vrrpd reads its packets before they come here; the stack must not answer them. */
+static void input_vrrp(struct fw_batch *b)
+{
+	struct rule r;
+
+	batch_rule_begin(b, &r, "input", "vrrp: not for the stack");
+	rule_l4proto(&r, PROTO_VRRP);
+	batch_rule_verdict(b, &r, NF_DROP);
+}
+
 static void chain_input(struct fw_batch *b, const struct desired *d)
 {
-	static const uint16_t mgmt_tcp[] = {22, 53, 80, 443}, mgmt_udp[] = {53, 67};
+	static const uint16_t mgmt_tcp[] = {22, 53, 80, 443}, mgmt_udp[] = {53, DHCP_SERVER};
 	struct rule r;
 
 	batch_chain(b, "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_ACCEPT);
-	rule_begin(&r, FIREWALL_TABLE, "input");
+	batch_rule_begin(b, &r, "input", "loopback");
 	rule_iif(&r, "lo");
 	batch_rule_verdict(b, &r, NF_ACCEPT);
 	input_gate(b);
 	if (d->sync.present)
 		input_sync(b, &d->sync);
-	input_echo(b, "ha", true);
+	input_icmp(b, "ha", true);
 	drop_from(b, "ha");
-	/* vrrpd reads its packets before they come here; the stack must not answer them. */
-	rule_begin(&r, FIREWALL_TABLE, "input");
-	rule_l4proto(&r, PROTO_VRRP);
-	batch_rule_verdict(b, &r, NF_DROP);
+	input_vrrp(b);
 	/* A segment of a session that is not here yet must not be answered with RST. */
-	ct_state(b, "input", CT_INVALID, NF_DROP);
-	ct_state(b, "input", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
+	ct_state(b, "input", "invalid", CT_INVALID, NF_DROP);
+	jump(b, "input", FIREWALL_USER_INPUT);
+	ct_state(b, "input", "answers", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
 	input_not_accepted(b);
-	input_echo(b, "mgmt", false);
+	input_dhcp(b);
+	input_icmp(b, "mgmt", false);
 	for (size_t i = 0; i < sizeof(mgmt_tcp) / sizeof(mgmt_tcp[0]); i++)
 		input_port(b, "mgmt", IPPROTO_TCP, mgmt_tcp[i]);
 	for (size_t i = 0; i < sizeof(mgmt_udp) / sizeof(mgmt_udp[0]); i++)
 		input_port(b, "mgmt", IPPROTO_UDP, mgmt_udp[i]);
-	input_echo(b, "lan", false);
+	input_icmp(b, "lan", false);
 	input_port(b, "lan", IPPROTO_TCP, 22);
-	input_echo(b, "wan", true);
+	input_icmp(b, "wan", true);
 	drop_from(b, "configured");
 }
 
@@ -236,7 +348,7 @@ static void chain_arp(struct fw_batch *b)
 	struct rule r;
 
 	batch_chain(b, "output", "filter", NF_ARP_OUT, NF_IP_PRI_FILTER, NF_ACCEPT);
-	rule_begin(&r, FIREWALL_TABLE, "output");
+	batch_rule_begin(b, &r, "output", "gate closed: no ARP for virtual addresses");
 	rule_arp_saddr_in(&r, "virtual");
 	rule_family_not_in(&r, FIREWALL_GATE);
 	batch_rule_verdict(b, &r, NF_DROP);
@@ -248,29 +360,38 @@ static void chain_forward(struct fw_batch *b)
 	struct rule r;
 
 	batch_chain(b, "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP);
-	rule_begin(&r, FIREWALL_TABLE, "forward");
+	batch_rule_begin(b, &r, "forward", "gate closed");
 	rule_family_not_in(&r, FIREWALL_GATE);
 	batch_rule_verdict(b, &r, NF_DROP);
-	ct_state(b, "forward", CT_INVALID, NF_DROP);
-	ct_state(b, "forward", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
+	ct_state(b, "forward", "invalid", CT_INVALID, NF_DROP);
+	jump(b, "forward", FIREWALL_USER_FORWARD);
+	ct_state(b, "forward", "answers", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
 	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
-		rule_begin(&r, FIREWALL_TABLE, "forward");
+		batch_rule_begin(b, &r, "forward", "lan to %s", to[i]);
 		rule_iif_in(&r, "lan");
 		rule_oif_in(&r, to[i]);
 		rule_ct_state(&r, CT_NEW);
 		batch_rule_verdict(b, &r, NF_ACCEPT);
 	}
+	batch_rule_begin(b, &r, "forward", "all else dropped");
+	batch_rule_verdict(b, &r, NF_DROP);
 }
 
-/* Only what is forwarded from the LAN: the node's own packets keep the node's own address, which
- * the Standby has as well. */
+/* Of our own only what is forwarded from the LAN: the node's own packets keep the node's own
+ * address, which the Standby has as well. */
 static void chain_nat(struct fw_batch *b, const struct desired *d)
 {
 	struct rule r;
 
+	batch_chain(b, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST, NF_ACCEPT);
+	batch_rule_begin(b, &r, "prerouting", "gate open: the operator's own rules");
+	rule_family_in(&r, FIREWALL_GATE);
+	rule_jump(&r, FIREWALL_USER_PREROUTING);
+	batch_rule(b, &r);
 	batch_chain(b, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT);
+	jump(b, "postrouting", FIREWALL_USER_POSTROUTING);
 	for (size_t i = 0; i < d->n_snats; i++) {
-		rule_begin(&r, FIREWALL_TABLE, "postrouting");
+		batch_rule_begin(b, &r, "postrouting", "nat %zu: %s", i + 1, d->snats[i].link);
 		rule_family(&r, NFPROTO_IPV4);
 		rule_iif_in(&r, "lan");
 		rule_oif(&r, d->snats[i].link);
@@ -278,6 +399,8 @@ static void chain_nat(struct fw_batch *b, const struct desired *d)
 		batch_rule(b, &r);
 	}
 }
+
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static void table(
 	struct fw_batch *b, const struct desired *d, const struct gate *g, bool open, uint64_t hash)
@@ -292,52 +415,100 @@ static void table(
 	addresses(b, d, "virtual", false);
 }
 
-static int build(
-	const struct desired *d, bool open, uint64_t hash, uint32_t seq, struct fw_batch *ret)
+static void user_part(struct fw_batch *b, const struct userrules *u)
+{
+	static const char *const chains[] = {FIREWALL_USER_INPUT, FIREWALL_USER_FORWARD,
+		FIREWALL_USER_PREROUTING, FIREWALL_USER_POSTROUTING};
+
+	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
+		batch_chain_plain(b, chains[i], NULL);
+	if (u)
+		batch_messages(b, u->buf, u->len);
+}
+
+static void content(struct fw_batch *b, uint64_t digest)
+{
+	char text[RULE_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "written by netcfgd, digest %016llx",
+		(unsigned long long)digest);
+	batch_chain_plain(b, FIREWALL_CONTENT, text);
+}
+
+static int build(const struct desired *d, bool open, const struct firewall_parts *parts,
+	uint64_t hash, uint32_t seq, struct fw_batch *ret)
 {
 	struct fw_batch b;
 	int rc;
 
 	batch_begin(&b, seq);
+	b.counts = parts->counts;
+	b.n_counts = parts->n_counts;
 	table(&b, d, &gates[1], open, hash);
 	chain_arp(&b);
 	table(&b, d, &gates[0], open, hash);
-	names(&b, d, "mgmt", CONFIG_ROLE_MGMT);
-	names(&b, d, "lan", CONFIG_ROLE_LAN);
-	names(&b, d, "wan", CONFIG_ROLE_WAN);
-	names(&b, d, "ha", CONFIG_ROLE_HA);
-	names(&b, d, "configured", ROLE_ANY);
-	addresses(&b, d, "not_accepted", true); /* for forwarding only, RFC 9568 §6.1 */
+	sets(&b, d);
+	user_part(&b, parts->user);
 	chain_raw(&b, "raw_prerouting", NF_INET_PRE_ROUTING);
 	chain_raw(&b, "raw_output", NF_INET_LOCAL_OUT);
 	chain_input(&b, d);
 	chain_forward(&b);
 	chain_nat(&b, d);
+	if (parts->content)
+		content(&b, parts->content);
 	rc = batch_end(&b);
 	if (!rc)
 		*ret = b;
 	return rc;
 }
 
-int firewall_build(const struct desired *d, bool open, uint32_t seq, struct fw_batch *ret)
+int firewall_build(const struct desired *d, bool open, const struct firewall_parts *parts,
+	uint32_t seq, struct fw_batch *ret)
 {
-	return build(d, open, d->fw_hash, seq, ret);
+	bool bare = d->user_hash && !parts->user;
+
+	return build(d, open, parts, bare ? d->fw_bare : d->fw_hash, seq, ret);
+}
+
+static uint64_t digest(uint64_t h, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)p[i]) * 1099511628211u;
+	return h;
 }
 
 int firewall_digest(struct desired *d)
 {
-	uint64_t h = 14695981039346656037u;
+	static const uint64_t start = 14695981039346656037u;
+	struct firewall_parts none = {0};
 	struct fw_batch b;
-	int rc = build(d, false, 0, 0, &b);
+	uint64_t h;
+	int rc = build(d, false, &none, 0, 0, &b);
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < b.len; i++)
-		h = (h ^ (uint8_t)b.buf[i]) * 1099511628211u;
-	d->fw_hash = h ? h : 1;
-	d->fw_rules = b.rules;
+	h = digest(start, b.buf, b.len);
 	fw_batch_free(&b);
+	d->fw_bare = h & ~FIREWALL_COMPLETE;
+	if (d->user_rules) {
+		d->user_hash = userrules_hash(d->user_rules);
+		h = digest(h, d->user_rules, strlen(d->user_rules));
+	}
+	d->fw_hash = h | FIREWALL_COMPLETE;
 	return 0;
+}
+
+int firewall_build_content(uint64_t digest_of, uint32_t seq, struct fw_batch *ret)
+{
+	struct fw_batch b;
+	int rc;
+
+	batch_begin(&b, seq);
+	content(&b, digest_of);
+	rc = batch_end(&b);
+	if (!rc)
+		*ret = b;
+	return rc;
 }
 
 int firewall_build_gate(bool open, uint32_t seq, struct fw_batch *ret)
@@ -369,9 +540,23 @@ int firewall_build_hold(uint32_t seq, struct fw_batch *ret)
 	b.table = FIREWALL_HOLD;
 	batch_table(&b, NFT_MSG_NEWTABLE, NLM_F_CREATE, 0);
 	batch_chain(&b, "hold", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC + 1, NF_ACCEPT);
-	rule_begin(&r, FIREWALL_HOLD, "hold");
+	rule_begin(&r, FIREWALL_HOLD, "hold", NULL);
 	rule_ct_state(&r, CT_NEW);
 	batch_rule(&b, &r);
+	rc = batch_end(&b);
+	if (!rc)
+		*ret = b;
+	return rc;
+}
+
+int firewall_build_unstage(uint32_t seq, struct fw_batch *ret)
+{
+	struct fw_batch b;
+	int rc;
+
+	batch_begin(&b, seq);
+	b.table = USERRULES_STAGE;
+	batch_table(&b, NFT_MSG_DELTABLE, 0, 0);
 	rc = batch_end(&b);
 	if (!rc)
 		*ret = b;

@@ -50,7 +50,9 @@ struct kernel_route {
 
 struct kernel_firewall {
 	bool present;   /* our table is there */
+	bool complete;  /* the operator's rules of its time are in it, if there were any */
 	uint64_t hash;  /* of the ruleset it was written from; 0: none */
+	uint64_t user;  /* of the operator's rules that are at hand; 0: none */
 	uint32_t rules; /* counted */
 	bool gate_open;
 	bool stale; /* somebody else changed it */

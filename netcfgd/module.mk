@@ -2,7 +2,8 @@
 # that the simulation links as well.
 netcfgd_LEASE := netcfgd/lease.c
 netcfgd_PURE := netcfgd/lease.c netcfgd/kernel.c netcfgd/desired.c netcfgd/reconcile.c
-netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/firewall.c
+netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/nfattr.c netcfgd/content.c \
+	netcfgd/userrules.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 

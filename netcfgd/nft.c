@@ -8,19 +8,23 @@
 
 #include <errno.h>
 #include <libnftnl/common.h>
-#include <libnftnl/set.h>
-#include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "netcfgd/firewall.h"
+#include "common/config_rules.h"
+#include "netcfgd/content.h"
+#include "netcfgd/nfattr.h"
 
 #define EVENTS_PER_DRAIN 4096
 #define DUMP_TRIES       5
+#define SETS_MAX         (USERRULES_MAX_SETS + 32)
+#define SET_NAME_MAX     64
+#define COUNTS_GAP       (200 * USEC_PER_MS)
 
 int nft_init(struct nft *n, struct kernel_firewall *fw)
 {
@@ -38,6 +42,7 @@ void nft_fini(struct nft *n)
 {
 	nl_close(&n->request);
 	nl_close(&n->events);
+	userrules_free(&n->user);
 }
 
 static struct nlmsghdr *request(char *buf, uint16_t type, uint8_t family)
@@ -71,138 +76,260 @@ void nft_load_conntrack(struct nft *n)
 		return;
 }
 
-static bool is_ours(const struct nlmsghdr *nlh)
-{
-	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(nlh);
+/* --- looking --------------------------------------------------------------------------------- */
 
-	return mnl_nlmsg_get_payload_len(nlh) >= sizeof(*nf) &&
-	       (nf->nfgen_family == NFPROTO_INET || nf->nfgen_family == NFPROTO_ARP);
-}
-
-static int table_attr(const struct nlattr *attr, void *arg)
-{
-	const char **name = arg;
-
-	/* NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE and
-	 * NFTA_SET_ELEM_LIST_TABLE have the same number. */
-	if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME &&
-		mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
-		*name = mnl_attr_get_str(attr);
-	return MNL_CB_OK;
-}
-
-static bool in_our_table(const struct nlmsghdr *nlh)
-{
-	const char *name = "";
-
-	return is_ours(nlh) &&
-	       mnl_attr_parse(nlh, sizeof(struct nfgenmsg), table_attr, &name) >= 0 &&
-	       strcmp(name, FIREWALL_TABLE) == 0;
-}
-
-/* What a series of dumps finds. */
-struct look {
-	struct kernel_firewall fw;
-	unsigned tables, gate_elements;
+struct set_seen {
+	char name[SET_NAME_MAX];
+	uint32_t flags;
 };
 
-static void on_table(const struct nlmsghdr *nlh, void *arg)
+/* What a series of dumps finds; what is NULL is not looked for. */
+struct look {
+	const char *table;
+	struct kernel_firewall fw;
+	struct content *content;
+	struct userrules *user;
+	uint64_t stated;  /* by the chain FIREWALL_CONTENT; 0: there is none */
+	bool stage, many; /* the other table is there; more sets than can be looked at */
+	unsigned tables, gate_elements;
+	struct set_seen *sets;
+	size_t n_sets, at;
+	struct rule_count *own, *others; /* of the policy, of the operator */
+	size_t n_own, n_others, max_counts;
+};
+
+static void on_table(struct look *l, const struct nlmsghdr *nlh)
 {
-	struct look *look = arg;
-	struct nftnl_table *t = in_our_table(nlh) ? nftnl_table_alloc() : NULL;
-	uint32_t len = 0;
+	struct nfattrs a = nfattrs_of(nlh);
+	const struct nlattr *data = a.v[NFTA_TABLE_USERDATA];
 	uint64_t hash = 0;
-	const void *data;
 
-	if (!t || nftnl_table_nlmsg_parse(nlh, t) < 0)
-		goto out;
-	data = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
-	if (data && len == sizeof(hash))
-		memcpy(&hash, data, sizeof(hash));
+	if (data && mnl_attr_get_payload_len(data) == sizeof(hash))
+		memcpy(&hash, mnl_attr_get_payload(data), sizeof(hash));
 	/* Of two different policies: neither. */
-	look->fw.hash = look->tables == 0 || look->fw.hash == hash ? hash : 0;
-	look->fw.present = true;
-	look->tables++;
-out:
-	if (t)
-		nftnl_table_free(t);
+	l->fw.hash = l->tables == 0 || l->fw.hash == hash ? hash : 0;
+	l->fw.present = true;
+	l->tables++;
 }
 
-static void on_rule(const struct nlmsghdr *nlh, void *arg)
+static void on_chain(struct look *l, const struct nlmsghdr *nlh)
 {
-	struct look *look = arg;
+	struct nfattrs a = nfattrs_of(nlh);
+	char text[RULE_TEXT_MAX];
+	const char *digest;
 
-	if (in_our_table(nlh))
-		look->fw.rules++;
-}
-
-static int count_element(struct nftnl_set_elem *e, void *arg)
-{
-	unsigned *n = arg;
-
-	(void)e;
-	++*n;
-	return 0;
-}
-
-static void on_gate(const struct nlmsghdr *nlh, void *arg)
-{
-	struct look *look = arg;
-	struct nftnl_set *s = in_our_table(nlh) ? nftnl_set_alloc() : NULL;
-
-	if (!s)
+	if (strcmp(nfattr_str(a.v[NFTA_CHAIN_NAME]), FIREWALL_CONTENT) != 0)
 		return;
-	if (nftnl_set_elems_nlmsg_parse(nlh, s) >= 0)
-		nftnl_set_elem_foreach(s, count_element, &look->gate_elements);
-	nftnl_set_free(s);
+	nfattr_comment(a.v[NFTA_CHAIN_USERDATA], text, sizeof(text));
+	digest = strrchr(text, ' ');
+	l->stated = digest ? strtoull(digest, NULL, 16) : 0;
 }
 
-static int dump(struct nft *n, uint16_t type, uint8_t family, struct look *look)
+static void on_set(struct look *l, const struct nlmsghdr *nlh)
 {
-	char buf[256] __attribute__((aligned(8))) = {0};
-	struct nlmsghdr *nlh = request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), family);
+	struct nfattrs a = nfattrs_of(nlh);
+	const char *name = nfattr_str(a.v[NFTA_SET_NAME]);
 
-	switch (type) {
-	case NFT_MSG_GETRULE:
-		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, FIREWALL_TABLE);
-		return nl_dump(&n->request, nlh, on_rule, look);
-	case NFT_MSG_GETSETELEM:
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, FIREWALL_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, FIREWALL_GATE);
-		return nl_dump(&n->request, nlh, on_gate, look);
-	default:
-		return nl_dump(&n->request, nlh, on_table, look);
+	if (!l->sets)
+		return;
+	if (l->n_sets == SETS_MAX || strlen(name) >= SET_NAME_MAX) {
+		l->many = true;
+		return;
+	}
+	snprintf(l->sets[l->n_sets].name, SET_NAME_MAX, "%s", name);
+	l->sets[l->n_sets++].flags = nfattr_u32(a.v[NFTA_SET_FLAGS]);
+}
+
+static void on_elements(struct look *l, const struct nlmsghdr *nlh)
+{
+	struct nfattrs a = nfattrs_of(nlh);
+	const struct nlattr *e;
+
+	if (!a.v[NFTA_SET_ELEM_LIST_ELEMENTS] ||
+		strcmp(nfattr_str(a.v[NFTA_SET_ELEM_LIST_SET]), FIREWALL_GATE) != 0)
+		return;
+	nfattr_for_each(e, a.v[NFTA_SET_ELEM_LIST_ELEMENTS]) l->gate_elements++;
+}
+
+static void on_rule(struct look *l, const struct nlmsghdr *nlh)
+{
+	struct rule_count c;
+
+	l->fw.rules++;
+	if (!l->own)
+		return;
+	c = nfattr_rule_count(nlh);
+	if (config_rules_reserved(c.chain)) {
+		if (l->n_own < l->max_counts)
+			l->own[l->n_own++] = c;
+	} else if (l->others && l->n_others < l->max_counts) {
+		l->others[l->n_others++] = c;
 	}
 }
 
-int nft_observe(struct nft *n)
+static void on_listed(const struct nlmsghdr *nlh, void *arg)
 {
-	static const uint8_t families[] = {NFPROTO_INET, NFPROTO_ARP};
-	struct look look;
+	struct look *l = arg;
+	int type = nfattr_type(nlh);
+	uint8_t family = type < 0 ? NFPROTO_UNSPEC : nfattr_family(nlh);
+	const char *table;
+
+	if (family != NFPROTO_INET && family != NFPROTO_ARP)
+		return;
+	table = nfattr_table(nlh);
+	if (type == NFT_MSG_NEWTABLE && strcmp(table, USERRULES_STAGE) == 0)
+		l->stage = true;
+	if (strcmp(table, l->table) != 0)
+		return;
+	if (l->content)
+		content_add(l->content, nlh,
+			type == NFT_MSG_NEWSETELEM && l->sets ? l->sets[l->at].flags : 0);
+	if (l->user && family == NFPROTO_INET)
+		userrules_add(l->user, nlh);
+	if (type == NFT_MSG_NEWTABLE)
+		on_table(l, nlh);
+	else if (type == NFT_MSG_NEWCHAIN)
+		on_chain(l, nlh);
+	else if (type == NFT_MSG_NEWSET)
+		on_set(l, nlh);
+	else if (type == NFT_MSG_NEWSETELEM)
+		on_elements(l, nlh);
+	else if (type == NFT_MSG_NEWRULE)
+		on_rule(l, nlh);
+}
+
+static int list(struct nft *n, struct look *l, uint16_t type, uint8_t family, const char *set)
+{
+	char buf[512] __attribute__((aligned(8))) = {0};
+	struct nlmsghdr *nlh = request(buf, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), family);
+
+	/* Tables and chains cannot be asked for by table: the others' are left out here. */
+	if (type != NFT_MSG_GETTABLE && type != NFT_MSG_GETCHAIN)
+		mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, l->table);
+	if (set)
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+	return nl_dump(&n->request, nlh, on_listed, l);
+}
+
+static int list_elements(struct nft *n, struct look *l, uint8_t family)
+{
+	int rc = 0;
+
+	for (l->at = 0; l->at < l->n_sets && !rc; l->at++) {
+		const struct set_seen *s = &l->sets[l->at];
+		bool user = l->user && family == NFPROTO_INET && !config_rules_reserved(s->name);
+
+		if (l->user)
+			userrules_elements_begin(l->user, s->flags);
+		rc = list(n, l, NFT_MSG_GETSETELEM, family, s->name);
+		if (user)
+			userrules_elements_end(l->user, s->name);
+	}
+	l->at = 0;
+	return rc;
+}
+
+/* Everything in the table, in the order that userrules_add() wants. */
+static int list_all(struct nft *n, struct look *l, uint8_t family)
+{
+	static const uint16_t kinds[] = {NFT_MSG_GETSET, NFT_MSG_GETOBJ, NFT_MSG_GETCHAIN};
+	static struct set_seen sets[SETS_MAX];
+	int rc = 0;
+
+	l->sets = sets;
+	l->n_sets = 0;
+	l->at = 0;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !rc; i++)
+		rc = list(n, l, kinds[i], family, NULL);
+	if (!rc)
+		rc = list_elements(n, l, family);
+	l->sets = NULL;
+	if (!rc)
+		rc = list(n, l, NFT_MSG_GETRULE, family, NULL);
+	return rc;
+}
+
+static int look_once(struct nft *n, struct look *l, bool arp)
+{
+	int rc = list(n, l, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NULL);
+
+	if (!rc && l->fw.present)
+		rc = list_all(n, l, NFPROTO_INET);
+	if (!rc && l->fw.present && arp)
+		rc = list_all(n, l, NFPROTO_ARP);
+	return rc;
+}
+
+/* A listing that was not disturbed. -ENOENT: the table is going, or is not whole. */
+static int look_at(struct nft *n, const char *table, struct look *ret, struct content *content,
+	struct userrules *user)
+{
 	int rc = -EINTR;
 
 	for (int i = 0; i < DUMP_TRIES && rc == -EINTR; i++) {
-		look = (struct look){0};
-		rc = dump(n, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, &look);
-		for (size_t f = 0; !rc && look.fw.present && f < sizeof(families); f++) {
-			rc = dump(n, NFT_MSG_GETRULE, families[f], &look);
-			if (!rc)
-				rc = dump(n, NFT_MSG_GETSETELEM, families[f], &look);
-		}
-		/* Deleted meanwhile, or a table without our gate: it will be written again. */
-		if (rc == -ENOENT) {
-			look.fw.stale = true;
-			rc = 0;
-		}
+		userrules_free(user);
+		*content = (struct content){0};
+		*ret = (struct look){.table = table, .content = content, .user = user};
+		rc = look_once(n, ret, strcmp(table, FIREWALL_TABLE) == 0);
 	}
-	if (rc)
-		return rc;
-	look.fw.gate_open = look.gate_elements > 0;
+	ret->content = NULL;
+	ret->user = NULL;
+	return rc;
+}
+
+static void take_user_rules(struct nft *n, struct userrules *u, uint64_t of)
+{
+	userrules_free(&n->user);
+	n->user = *u;
+	n->user.of = of;
+	n->fw->user = of;
+	*u = (struct userrules){0};
+}
+
+int nft_observe(struct nft *n, const struct desired *d)
+{
+	struct content content;
+	struct userrules user = {0};
+	struct look l;
+	uint64_t ready = n->fw->user;
+	int rc = look_at(n, FIREWALL_TABLE, &l, &content, &user);
+
+	/* Deleted meanwhile, or only one of the tables: it will be written again. */
+	if (rc == -ENOENT)
+		l.fw.stale = true;
+	else if (rc)
+		goto out;
+	rc = 0;
+	l.fw.complete = l.fw.hash & FIREWALL_COMPLETE;
+	l.fw.user = ready;
+	l.fw.gate_open = l.gate_elements > 0;
 	/* Some of the keys only: neither open nor closed. */
-	look.fw.stale = look.fw.stale ||
-			(look.gate_elements > 0 && look.gate_elements != FIREWALL_GATE_KEYS);
-	*n->fw = look.fw;
-	return 0;
+	l.fw.stale = l.fw.stale || l.many ||
+		     (l.gate_elements > 0 && l.gate_elements != FIREWALL_GATE_KEYS) ||
+		     (l.fw.present && l.stated != content_digest(&content));
+	*n->fw = l.fw;
+	if (l.fw.present && !l.fw.stale && l.fw.hash == d->fw_hash) {
+		n->content = l.stated;
+		n->content_of = l.fw.hash;
+		if (d->user_hash && !user.bad)
+			take_user_rules(n, &user, d->user_hash);
+	}
+	/* Of one who was killed while it was in use. */
+	if (l.stage)
+		rc = nft_unstage(n);
+out:
+	userrules_free(&user);
+	return rc;
+}
+
+/* --- others' changes -------------------------------------------------------------------------- */
+
+static bool in_our_table(const struct nlmsghdr *nlh)
+{
+	uint8_t family = nfattr_type(nlh) < 0 ? NFPROTO_UNSPEC : nfattr_family(nlh);
+
+	return (family == NFPROTO_INET || family == NFPROTO_ARP) &&
+	       strcmp(nfattr_table(nlh), FIREWALL_TABLE) == 0;
 }
 
 static void on_event(const struct nlmsghdr *nlh, void *arg)
@@ -220,8 +347,16 @@ bool nft_drain(struct nft *n)
 	bool foreign = n->foreign || rc < 0;
 
 	n->foreign = false;
+	/* Perhaps it was in the listing already. */
+	if (foreign && n->content_fresh)
+		n->content_of = 0;
+	n->content_fresh = false;
+	if (foreign)
+		n->fw->stale = true;
 	return foreign;
 }
+
+/* --- writing --------------------------------------------------------------------------------- */
 
 struct outcome {
 	int err;
@@ -269,19 +404,86 @@ int nft_hold(struct nft *n, char *text, size_t text_size)
 	return rc;
 }
 
-int nft_write(struct nft *n, const struct desired *d, bool open, char *text, size_t text_size)
+static int list_counts(struct nft *n, struct look *l)
 {
-	struct fw_batch b;
-	int rc = firewall_build(d, open, n->request.seq, &b);
+	int rc = list(n, l, NFT_MSG_GETRULE, NFPROTO_INET, NULL);
 
 	if (!rc)
-		rc = send_batch(n, &b, text, text_size);
-	if (!rc)
-		*n->fw = (struct kernel_firewall){.present = true,
-			.hash = d->fw_hash,
-			.rules = d->fw_rules,
-			.gate_open = open};
+		rc = list(n, l, NFT_MSG_GETRULE, NFPROTO_ARP, NULL);
 	return rc;
+}
+
+/* What the rules counted, and what the operator's sets have learnt, is kept over a change of the
+ * policy. If it cannot be had they begin anew. */
+static size_t keep_counts(struct nft *n, const struct desired *d, struct rule_count *ret)
+{
+	struct look l = {.table = FIREWALL_TABLE, .own = ret, .max_counts = NFT_COUNTS_MAX};
+	struct userrules user = {0};
+	struct content content;
+	bool same = n->user.of && n->user.of == d->user_hash && n->content_of == n->fw->hash;
+	struct look again;
+
+	if (!n->fw->present)
+		return 0;
+	if (!n->fw->stale && n->fw->complete && same &&
+		look_at(n, FIREWALL_TABLE, &again, &content, &user) == 0 && !user.bad &&
+		again.fw.hash == n->fw->hash && content_digest(&content) == n->content)
+		take_user_rules(n, &user, d->user_hash);
+	userrules_free(&user);
+	return list_counts(n, &l) ? 0 : l.n_own;
+}
+
+/* Adds up what the kernel has now, and writes that down beside it. */
+static int seal(struct nft *n, char *text, size_t text_size)
+{
+	struct userrules none = {0};
+	struct content content;
+	struct fw_batch b;
+	struct look l;
+	int rc = look_at(n, FIREWALL_TABLE, &l, &content, &none);
+
+	userrules_free(&none);
+	if (!rc)
+		rc = firewall_build_content(content_digest(&content), n->request.seq, &b);
+	if (!rc)
+		rc = send_batch(n, &b, text, text_size);
+	if (rc)
+		return rc;
+	n->fw->rules = l.fw.rules;
+	n->content = content_digest(&content);
+	n->content_of = l.fw.hash;
+	n->content_fresh = true;
+	return 0;
+}
+
+int nft_write(struct nft *n, const struct desired *d, bool open, char *text, size_t text_size)
+{
+	static struct rule_count counts[NFT_COUNTS_MAX];
+	struct firewall_parts parts = {.counts = counts, .n_counts = keep_counts(n, d, counts)};
+	bool ready = !d->user_hash || n->user.of == d->user_hash;
+	uint64_t hash = ready ? d->fw_hash : d->fw_bare;
+	bool known = n->content_of == hash;
+	struct fw_batch b;
+	uint32_t rules;
+	int rc;
+
+	if (d->user_hash && ready)
+		parts.user = &n->user;
+	if (known)
+		parts.content = n->content;
+	rc = firewall_build(d, open, &parts, n->request.seq, &b);
+	rules = rc ? 0 : b.rules;
+	if (!rc)
+		rc = send_batch(n, &b, text, text_size);
+	if (rc)
+		return rc;
+	*n->fw = (struct kernel_firewall){.present = true,
+		.complete = ready,
+		.hash = hash,
+		.user = n->user.of,
+		.rules = rules,
+		.gate_open = open};
+	return known ? 0 : seal(n, text, text_size);
 }
 
 int nft_gate(struct nft *n, bool open, char *text, size_t text_size)
@@ -294,4 +496,64 @@ int nft_gate(struct nft *n, bool open, char *text, size_t text_size)
 	if (!rc)
 		n->fw->gate_open = open;
 	return rc;
+}
+
+/* --- the operator's rules -------------------------------------------------------------------- */
+
+int nft_unstage(struct nft *n)
+{
+	bool stale = n->fw->stale;
+	char text[128] = "";
+	struct fw_batch b;
+	int rc = firewall_build_unstage(n->request.seq, &b);
+
+	if (!rc)
+		rc = send_batch(n, &b, text, sizeof(text));
+	n->fw->stale = stale;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int nft_take_staged(struct nft *n, uint64_t of, const char **ret_why)
+{
+	struct userrules user = {0};
+	struct content content;
+	struct look l;
+	int rc = look_at(n, USERRULES_STAGE, &l, &content, &user), gone;
+
+	*ret_why = "nft has loaded nothing";
+	if (!rc && !l.fw.present)
+		rc = -ENOENT;
+	if (!rc && (user.bad || l.many)) {
+		*ret_why = user.bad ? user.bad : "they have too many sets";
+		rc = -E2BIG;
+	}
+	if (!rc)
+		take_user_rules(n, &user, of);
+	userrules_free(&user);
+	gone = nft_unstage(n);
+	return rc ? rc : gone;
+}
+
+/* --- for reports ----------------------------------------------------------------------------- */
+
+size_t nft_counts(struct nft *n, struct rule_count ret[NFT_COUNTS_MAX], usec_t now)
+{
+	static struct rule_count others[NFT_COUNTS_MAX], last[NFT_COUNTS_MAX];
+	struct look l = {.table = FIREWALL_TABLE,
+		.own = last,
+		.others = others,
+		.max_counts = NFT_COUNTS_MAX};
+
+	/* Who asks all the time gets the last answer again. */
+	if (!n->counted || now - n->counted >= COUNTS_GAP) {
+		/* A listing that was disturbed shows a part, for as long. */
+		if (list_counts(n, &l) < 0 && !l.n_own)
+			return 0;
+		for (size_t i = 0; i < l.n_others && l.n_own < NFT_COUNTS_MAX; i++)
+			last[l.n_own++] = others[i];
+		n->n_counts = l.n_own;
+		n->counted = now;
+	}
+	memcpy(ret, last, n->n_counts * sizeof(*ret));
+	return n->n_counts;
 }

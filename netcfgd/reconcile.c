@@ -73,13 +73,23 @@ static bool firewall_right(const struct ctx *c)
 {
 	const struct kernel_firewall *fw = &c->k->fw;
 
-	return fw->present && !fw->stale && fw->hash == c->d->fw_hash &&
-	       fw->rules == c->d->fw_rules;
+	return fw->present && !fw->stale && fw->hash == c->d->fw_hash;
+}
+
+static bool user_rules_ready(const struct ctx *c)
+{
+	return !c->d->user_hash || c->d->user_hash == c->k->fw.user;
+}
+
+/* The operator's rules are still being made ready: until then what is there stays in force. */
+static bool firewall_waits(const struct ctx *c)
+{
+	return c->k->fw.present && !c->k->fw.stale && !user_rules_ready(c);
 }
 
 static void close_gate(struct ctx *c)
 {
-	if (!c->held && firewall_right(c) && c->k->fw.gate_open)
+	if (!c->held && (firewall_right(c) || firewall_waits(c)) && c->k->fw.gate_open)
 		add(c, OP_GATE, 0, (const char[IFNAMSIZ]){""})->open = false;
 }
 
@@ -118,13 +128,15 @@ static void link_sysctls(struct ctx *c)
 
 static void firewall(struct ctx *c)
 {
-	if (!firewall_right(c))
-		add(c, OP_FIREWALL, 0, (const char[IFNAMSIZ]){""})->open = c->held;
+	if (firewall_right(c) || firewall_waits(c))
+		return;
+	/* Nothing is forwarded that the operator may have forbidden. */
+	add(c, OP_FIREWALL, 0, (const char[IFNAMSIZ]){""})->open = c->held && user_rules_ready(c);
 }
 
 static void forward_sysctls(struct ctx *c)
 {
-	if (firewall_right(c))
+	if (firewall_right(c) || firewall_waits(c))
 		sysctls(c, SYSCTL_FORWARD);
 }
 
@@ -307,7 +319,8 @@ static void set_routes(struct ctx *c)
 
 static void open_gate(struct ctx *c)
 {
-	if (c->held && firewall_right(c) && !c->k->fw.gate_open)
+	if (c->held && !c->k->fw.gate_open &&
+		(firewall_right(c) || (firewall_waits(c) && c->k->fw.complete)))
 		add(c, OP_GATE, 0, (const char[IFNAMSIZ]){""})->open = true;
 }
 

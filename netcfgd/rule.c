@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <libnftnl/expr.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stddef.h>
@@ -28,7 +29,19 @@ static struct nftnl_expr *append(struct rule *r, const char *name)
 	return e;
 }
 
-void rule_begin(struct rule *r, const char *table, const char *chain)
+static bool comment(struct rule *r, const char *text)
+{
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	bool ok = u && nftnl_udata_put_strz(u, NFTNL_UDATA_RULE_COMMENT, text) &&
+		  nftnl_rule_set_data(r->r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(u),
+			  nftnl_udata_buf_len(u)) == 0;
+
+	if (u)
+		nftnl_udata_buf_free(u);
+	return ok;
+}
+
+void rule_begin(struct rule *r, const char *table, const char *chain, const char *text)
 {
 	*r = (struct rule){.r = nftnl_rule_alloc()};
 	if (!r->r) {
@@ -37,7 +50,8 @@ void rule_begin(struct rule *r, const char *table, const char *chain)
 	}
 	nftnl_rule_set_u32(r->r, NFTNL_RULE_FAMILY, NFPROTO_INET);
 	if (nftnl_rule_set_str(r->r, NFTNL_RULE_TABLE, table) < 0 ||
-		nftnl_rule_set_str(r->r, NFTNL_RULE_CHAIN, chain) < 0)
+		nftnl_rule_set_str(r->r, NFTNL_RULE_CHAIN, chain) < 0 ||
+		(text && !comment(r, text)))
 		r->bad = true;
 }
 
@@ -140,6 +154,12 @@ void rule_family(struct rule *r, uint8_t nfproto)
 	cmp(r, NFT_CMP_EQ, &nfproto, sizeof(nfproto));
 }
 
+void rule_family_in(struct rule *r, const char *set)
+{
+	meta(r, NFT_META_NFPROTO);
+	lookup(r, set, 0);
+}
+
 void rule_family_not_in(struct rule *r, const char *set)
 {
 	meta(r, NFT_META_NFPROTO);
@@ -188,11 +208,21 @@ void rule_daddr(struct rule *r, const struct config_prefix *p)
 	host(r, p, offsetof(struct iphdr, daddr), offsetof(struct ip6_hdr, ip6_dst));
 }
 
-void rule_daddr4_in(struct rule *r, const char *set)
+static void host4_in(struct rule *r, size_t offset, const char *set)
 {
 	rule_family(r, NFPROTO_IPV4);
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offset, 4);
 	lookup(r, set, 0);
+}
+
+void rule_saddr4_in(struct rule *r, const char *set)
+{
+	host4_in(r, offsetof(struct iphdr, saddr), set);
+}
+
+void rule_daddr4_in(struct rule *r, const char *set)
+{
+	host4_in(r, offsetof(struct iphdr, daddr), set);
 }
 
 void rule_arp_saddr_in(struct rule *r, const char *set)
@@ -251,15 +281,28 @@ void rule_limit(struct rule *r, uint64_t per_second, uint32_t burst)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 }
 
+static void counter(struct rule *r)
+{
+	struct nftnl_expr *e = append(r, "counter");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_PACKETS, r->packets);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_BYTES, r->bytes);
+}
+
 void rule_notrack(struct rule *r)
 {
+	counter(r);
 	append(r, "notrack");
 }
 
 void rule_snat4(struct rule *r, struct in_addr to)
 {
-	struct nftnl_expr *e = append(r, "immediate");
+	struct nftnl_expr *e;
 
+	counter(r);
+	e = append(r, "immediate");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
@@ -273,12 +316,28 @@ void rule_snat4(struct rule *r, struct in_addr to)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
 }
 
-void rule_verdict(struct rule *r, uint32_t verdict)
+static struct nftnl_expr *verdict_expr(struct rule *r, uint32_t verdict)
 {
-	struct nftnl_expr *e = append(r, "immediate");
+	struct nftnl_expr *e;
 
+	counter(r);
+	e = append(r, "immediate");
 	if (!e)
-		return;
+		return NULL;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
+	return e;
+}
+
+void rule_verdict(struct rule *r, uint32_t verdict)
+{
+	verdict_expr(r, verdict);
+}
+
+void rule_jump(struct rule *r, const char *chain)
+{
+	struct nftnl_expr *e = verdict_expr(r, (uint32_t)NFT_JUMP);
+
+	if (e && nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
+		r->bad = true;
 }

@@ -26,6 +26,7 @@ struct site {
 };
 
 static struct site site;
+static const struct firewall_parts none;
 
 static struct config_prefix v4(uint32_t host_order)
 {
@@ -105,12 +106,12 @@ static void test_whole_table(void **state)
 	struct counted c;
 
 	(void)state;
-	assert_int_equal(firewall_build(d, false, 100, &closed), 0);
+	assert_int_equal(firewall_build(d, false, &none, 100, &closed), 0);
 	c = walk(&closed);
-	assert_int_equal(c.rules, d->fw_rules);
-	assert_int_equal(c.chains, 6);
-	assert_int_equal(c.sets, 10);
-	assert_int_equal(firewall_build(d, true, 100, &open), 0);
+	assert_int_equal(c.rules, closed.rules);
+	assert_int_equal(c.chains, 11);
+	assert_int_equal(c.sets, 14);
+	assert_int_equal(firewall_build(d, true, &none, 100, &open), 0);
 	assert_int_equal(walk(&open).elements, c.elements + 2);
 	fw_batch_free(&closed);
 	fw_batch_free(&open);
@@ -166,7 +167,7 @@ static void test_largest(void **state)
 	struct fw_batch b;
 
 	(void)state;
-	assert_int_equal(firewall_build(d, true, 1, &b), 0);
+	assert_int_equal(firewall_build(d, true, &none, 1, &b), 0);
 	walk(&b);
 	fw_batch_free(&b);
 	desired_free(d);

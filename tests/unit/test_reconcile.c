@@ -115,7 +115,6 @@ static void new_desired(struct world *w)
 		print_error("desired_build: %s\n", why);
 	assert_int_equal(rc, 0);
 	w->d->fw_hash = (uint64_t)(1 + pick(3));
-	w->d->fw_rules = 40;
 	free(w->k.sysctls);
 	w->k.sysctls = calloc(w->d->n_sysctls + 1, sizeof(*w->k.sysctls));
 	assert_non_null(w->k.sysctls);
@@ -223,10 +222,8 @@ static void model_apply(struct world *w, const struct op *op)
 		w->k.sysctls[op->sysctl - w->d->sysctls] = op->sysctl->value;
 		break;
 	case OP_FIREWALL:
-		w->k.fw = (struct kernel_firewall){.present = true,
-			.hash = w->d->fw_hash,
-			.rules = w->d->fw_rules,
-			.gate_open = op->open};
+		w->k.fw = (struct kernel_firewall){
+			.present = true, .hash = w->d->fw_hash, .gate_open = op->open};
 		break;
 	case OP_GATE:
 		assert_true(w->k.fw.present);
@@ -256,8 +253,7 @@ static bool firewall_right(const struct world *w)
 {
 	const struct kernel_firewall *fw = &w->k.fw;
 
-	return fw->present && !fw->stale && fw->hash == w->d->fw_hash &&
-	       fw->rules == w->d->fw_rules;
+	return fw->present && !fw->stale && fw->hash == w->d->fw_hash;
 }
 
 static void check_link_op(const struct world *w, const struct op *op)
