@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The configuration files of the lab's two gateways, and the lab's address plan."""
 
+import os
+
 LAN_CLIENT = "10.0.0.100"
 LAN_VIRTUAL = "10.0.0.1"
 WAN_VIRTUAL = "203.0.113.10"
@@ -14,6 +16,11 @@ WAN_OWN = {1: "203.0.113.2", 2: "203.0.113.3"}
 HA_OWN = {1: "169.254.77.1", 2: "169.254.77.2"}
 MGMT_OWN = {1: "192.168.0.1", 2: "192.168.0.2"}
 PRIORITY = {1: 150, 2: 100}
+
+# A gateway on an emulated machine (tests/vm) takes far longer for everything that it does.
+EMULATED = "GATEPAIR_EMULATED" in os.environ
+TIMERS = {"heartbeat": "100ms", "dead-after": 10} if EMULATED else {}
+SLACK_MS = 1500 if EMULATED else 0
 
 
 def _keys(options):
@@ -39,6 +46,7 @@ def render(number, peer_fingerprint, cluster=None, vrrp=None, sync=None, extra="
         "preempt": "synced",
         "preempt-delay": "1s",
         "track-interface": '{"ge2", "ge3"}',
+        **TIMERS,
         **(cluster or {}),
     })
     for name, interface, vrid, address in (("lan", "ge2", 10, LAN_VIRTUAL),
