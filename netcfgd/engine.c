@@ -453,6 +453,35 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	return -EIO;
 }
 
+/* --- the operator's firewall rules ----------------------------------------------------------- */
+
+uint64_t engine_rules_wanted(const struct engine *e)
+{
+	return e->d && e->d->user_hash != e->k.fw.user ? e->d->user_hash : 0;
+}
+
+void engine_take_rules(struct engine *e, uint64_t of, usec_t now)
+{
+	const char *why = "";
+	char text[APPLY_TEXT_MAX];
+	int rc;
+
+	/* The configuration has changed meanwhile, or the same were there already. */
+	if (!of || engine_rules_wanted(e) != of) {
+		rc = nft_unstage(&e->nft);
+	} else {
+		rc = nft_take_staged(&e->nft, of, &why);
+		if (!rc)
+			settle_all(e, now);
+	}
+	if (!rc)
+		return;
+	snprintf(text, sizeof(text), "firewall: rules-file: %s%s%s; correct the file and reload",
+		why[0] ? why : "the kernel refuses", why[0] ? "" : ": ",
+		why[0] ? "" : strerror(-rc));
+	report(e, text);
+}
+
 /* --- events ---------------------------------------------------------------------------------- */
 
 static void repair(struct engine *e, usec_t now)

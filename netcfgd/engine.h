@@ -55,6 +55,10 @@ int engine_prepare(struct engine *e, const struct config *cfg, char *why, size_t
 /* Makes it real as far as the kernel lets it; what fails is reported and tried again. */
 int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t why_size)
 	__attribute__((warn_unused_result));
+/* The digest of the operator's firewall rules that nft(8) has to load; 0: none. */
+uint64_t engine_rules_wanted(const struct engine *e);
+/* nft(8) has loaded those with this digest. */
+void engine_take_rules(struct engine *e, uint64_t of, usec_t now);
 /* Carries out what the lease demands before it returns. */
 struct lease_reply engine_lease(struct engine *e, const struct lease_event *ev, usec_t now);
 /* The lease as it is; changes nothing, not even one that has run out just now. */

@@ -73,6 +73,14 @@ static void on_wan(void *owner, const struct wan_lease *lease)
 	(void)lease;
 }
 
+static void on_rules(void *owner, uint64_t of)
+{
+	struct netcfgd *n = owner;
+
+	engine_take_rules(&n->engine, of, clock_now_us());
+	netcfgd_rearm(n);
+}
+
 /* The kernel keeps the virtual addresses meanwhile: the next netcfgd adopts the lease. */
 static void on_services_died(void *owner)
 {
@@ -84,6 +92,7 @@ static void on_services_died(void *owner)
 
 static const struct services_ops services_callbacks = {
 	.wan = on_wan,
+	.rules = on_rules,
 	.died = on_services_died,
 };
 
@@ -160,6 +169,7 @@ static void commit(void *owner, const struct config *cfg)
 		exit(EXIT_FAILURE);
 	services_role(&n->services, n->engine.lease.held);
 	services_config(&n->services, cfg);
+	services_rules(&n->services, engine_rules_wanted(&n->engine));
 	if (first && !n->engine.lease.held)
 		daemon_state(n->daemon, "standby", "no lease was asked for yet");
 	if (!rc)

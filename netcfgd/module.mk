@@ -10,7 +10,7 @@ netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/obser
 netcfgd_CABLING := netcfgd/probe.c netcfgd/cabling.c netcfgd/cabling_text.c
 netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/child.c \
 	$(netcfgd_CABLING) netcfgd/cabling_ports.c netcfgd/acd.c netcfgd/ethernet.c netcfgd/wire.c \
-	netcfgd/service_cabling.c
+	netcfgd/service_cabling.c netcfgd/service_rules.c
 
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8

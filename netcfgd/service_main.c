@@ -6,6 +6,7 @@
  */
 #include "netcfgd/service.h"
 #include "netcfgd/service_cabling.h"
+#include "netcfgd/service_rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@
 
 /* Ends with NULL. */
 static const struct service_module *const modules[] = {
+	&service_rules,
 	&service_cabling,
 	NULL,
 };
@@ -238,6 +240,9 @@ static void on_order(uv_poll_t *p, int status, int events)
 	case SERVICES_ROLE:
 		if (svc.cfg)
 			on_role(o.held);
+		break;
+	case SERVICES_RULES:
+		service_rules_load(o.rules, clock_now_us());
 		break;
 	}
 	service_rearm();

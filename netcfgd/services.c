@@ -47,7 +47,8 @@ static void on_event(uv_poll_t *p, int status, int events);
 
 static void watch(struct services *s)
 {
-	int events = UV_READABLE | (s->config_due || s->role_due ? UV_WRITABLE : 0);
+	bool due = s->config_due || s->role_due || s->rules_due;
+	int events = UV_READABLE | (due ? UV_WRITABLE : 0);
 
 	if (uv_poll_start(&s->poll, events, on_event) < 0)
 		s->ops->died(s->owner);
@@ -104,11 +105,14 @@ static int send_config(struct services *s)
 static void flush(struct services *s)
 {
 	struct services_order role = {.kind = SERVICES_ROLE, .held = s->held};
+	struct services_order rules = {.kind = SERVICES_RULES, .rules = s->rules_due};
 
 	if (s->config_due && send_config(s) == 0)
 		s->config_due = false;
 	if (s->role_due && !s->config_due && send_order(s, &role, sizeof(role)) == 0)
 		s->role_due = false;
+	if (s->rules_due && !s->config_due && send_order(s, &rules, sizeof(rules)) == 0)
+		s->rules_due = 0;
 	watch(s);
 }
 
@@ -175,6 +179,9 @@ void services_take(struct services *s, const struct services_report *r)
 		w = wan_of(s, r->wan_state.link);
 		if (w)
 			w->about = r->wan_state;
+		break;
+	case SERVICES_RULES_LOADED:
+		s->ops->rules(s->owner, r->rules.of);
 		break;
 	}
 }
@@ -250,6 +257,8 @@ const char *services_check(struct services_report *r, const struct config *cfg, 
 			!text_ok(r->wan_state.reason, sizeof(r->wan_state.reason)))
 			return "the state of an interface that has none";
 		return NULL;
+	case SERVICES_RULES_LOADED:
+		return NULL; /* whether they are wanted, and fit, is for who takes them over */
 	}
 	return "a report of unknown kind";
 }
@@ -315,6 +324,13 @@ void services_role(struct services *s, bool held)
 {
 	s->held = held;
 	s->role_due = true;
+	if (s->cfg)
+		flush(s);
+}
+
+void services_rules(struct services *s, uint64_t of)
+{
+	s->rules_due = of;
 	if (s->cfg)
 		flush(s);
 }

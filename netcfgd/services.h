@@ -32,11 +32,13 @@
 enum services_order_kind {
 	SERVICES_CONFIG = 1, /* replaces the one before */
 	SERVICES_ROLE,       /* the lease was taken or given up */
+	SERVICES_RULES,      /* have nft load the operator's firewall rules */
 };
 
 struct services_order {
 	enum services_order_kind kind;
-	bool held; /* ROLE */
+	bool held;      /* ROLE */
+	uint64_t rules; /* RULES: the digest of their text, which is in the last CONFIG */
 };
 
 /* From the services. */
@@ -44,7 +46,8 @@ enum services_report_kind {
 	SERVICES_WAN = 1,   /* a lease came, was renewed, or ended */
 	SERVICES_CONDITION, /* raised, or with an empty text cleared */
 	SERVICES_CHILD, /* a child process changed its state; an empty state: no longer wanted */
-	SERVICES_WAN_STATE, /* for people */
+	SERVICES_WAN_STATE,    /* for people */
+	SERVICES_RULES_LOADED, /* what RULES asked for is in the kernel, to be taken over */
 };
 
 struct services_condition {
@@ -66,6 +69,10 @@ struct services_wan_state {
 	char reason[SERVICES_TEXT_MAX];
 };
 
+struct services_rules {
+	uint64_t of; /* digest of the text */
+};
+
 struct services_report {
 	enum services_report_kind kind;
 	union {
@@ -73,6 +80,7 @@ struct services_report {
 		struct services_condition condition;
 		struct services_child child;
 		struct services_wan_state wan_state;
+		struct services_rules rules;
 	};
 };
 
@@ -84,6 +92,7 @@ struct services_wan {
 
 struct services_ops {
 	void (*wan)(void *owner, const struct wan_lease *lease);
+	void (*rules)(void *owner, uint64_t of);
 	/* The other process is gone: so must this one be. */
 	void (*died)(void *owner);
 };
@@ -95,6 +104,7 @@ struct services {
 	int fd;
 	const struct config *cfg; /* NULL until the first; newest, sent or not */
 	bool held, config_due, role_due;
+	uint64_t rules_due; /* 0: none */
 	struct log_limit refusals;
 	uint64_t refused; /* reports */
 	/* What status shows. */
@@ -114,6 +124,8 @@ int services_init(struct services *s, uv_loop_t *loop, int fd, const struct serv
 /* `cfg` has to live until the next call. Neither ever waits. */
 void services_config(struct services *s, const struct config *cfg);
 void services_role(struct services *s, bool held);
+/* After services_config(). `of`: the digest of the rules that are wanted; 0: none any more. */
+void services_rules(struct services *s, uint64_t of);
 
 /* Makes texts fit to be shown. NULL, or why the report is refused. */
 const char *services_check(struct services_report *r, const struct config *cfg, usec_t now);
