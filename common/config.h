@@ -119,6 +119,7 @@ struct config_firewall {
 	bool present;
 	char *rules_file; /* supervisor only */
 	char *rules;      /* its text, checked; NULL: none */
+	char *unchecked;  /* why nft could not be asked about it; NULL: it was */
 	int line;
 };
 

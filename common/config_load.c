@@ -14,12 +14,14 @@
 #include <unistd.h>
 
 #include "common/config_internal.h"
+#include "common/config_rules.h"
 #include "common/node_key.h"
 
 #define SCRATCH_MAX (8u << 20)
 
 struct load {
 	const char *file, *statedir;
+	const char *at; /* the file that `line` is of */
 	struct config *cfg;
 	struct arena *scratch;
 	struct config_text text;
@@ -155,6 +157,21 @@ static const char *rules_problem(int err)
 	return "cannot be read; check the path and the mode";
 }
 
+/* What is wrong with them is in their file, not in ours. */
+static int check_rules(struct load *l, struct config_firewall *f)
+{
+	int line = 0, err = config_rules_check(f->rules, &line, l->why, sizeof(l->why));
+
+	if (err < 0) {
+		l->at = f->rules_file;
+		l->line = line;
+		return err;
+	}
+	if (l->why[0])
+		f->unchecked = arena_strdup(l->cfg->arena, l->why);
+	return 0;
+}
+
 /* The firewall's own rules, which daemons get as a text: they read no files. */
 static int load_rules(struct load *l)
 {
@@ -184,7 +201,9 @@ static int load_rules(struct load *l)
 		return load_fail(l, -EINVAL, line,
 			"firewall: rules-file %.200s is not UTF-8 text; correct it", f->rules_file);
 	f->rules = arena_strdup(l->cfg->arena, text);
-	return f->rules ? 0 : load_fail(l, -ENOMEM, line, "firewall: out of memory; free some");
+	if (!f->rules)
+		return load_fail(l, -ENOMEM, line, "firewall: out of memory; free some");
+	return check_rules(l, f);
 }
 
 static int load_identity(struct load *l)
@@ -263,7 +282,7 @@ static int load_steps(struct load *l)
 int config_load(
 	const char *file, const char *statedir, struct config **ret_cfg, char *err, size_t err_size)
 {
-	struct load l = {.file = file, .statedir = statedir, .line = 1};
+	struct load l = {.file = file, .at = file, .statedir = statedir, .line = 1};
 	int rc = -ENOMEM;
 
 	snprintf(l.why, sizeof(l.why), "out of memory; free some");
@@ -274,9 +293,9 @@ int config_load(
 	arena_free(l.scratch);
 	if (rc < 0) {
 		if (l.line > 0)
-			snprintf(err, err_size, "%s:%d: %s", file, l.line, l.why);
+			snprintf(err, err_size, "%s:%d: %s", l.at, l.line, l.why);
 		else
-			snprintf(err, err_size, "%s: %s", file, l.why);
+			snprintf(err, err_size, "%s: %s", l.at, l.why);
 		config_clean_text(err);
 		config_free(l.cfg);
 		return rc;
