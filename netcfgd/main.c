@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "netcfgd/hook.h"
 
 static struct netcfgd self;
 
@@ -186,7 +187,7 @@ static void stop(void *owner)
 	daemon_stopped(n->daemon);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct daemon_ops ops = {
 		.name = "netcfgd",
@@ -198,6 +199,8 @@ int main(void)
 		.stop = stop,
 	};
 
+	if (getenv(HOOK_FD_ENV))
+		return hook_main(argc, argv);
 	self.services_fd = services_fork();
 	if (self.services_fd < 0) {
 		log_init(ops.name);

@@ -8,7 +8,9 @@ netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/obser
 	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
 
 netcfgd_CABLING := netcfgd/probe.c netcfgd/cabling.c netcfgd/cabling_text.c
-netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/child.c \
+netcfgd_DHCP := netcfgd/dhcp_client.c netcfgd/dhcp_server.c netcfgd/dhcp_file.c netcfgd/hook.c netcfgd/resolv.c
+netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/service_file.c netcfgd/child.c \
+	$(netcfgd_DHCP) netcfgd/service_wan.c netcfgd/service_dhcp.c \
 	$(netcfgd_CABLING) netcfgd/cabling_ports.c netcfgd/acd.c netcfgd/ethernet.c netcfgd/wire.c \
 	netcfgd/service_cabling.c netcfgd/service_rules.c
 

@@ -39,6 +39,11 @@ void service_rearm(void);
 /* The folder netcfgd of RUNDIR or STATEDIR; NULL: the supervisor made none. */
 const char *service_rundir(void);
 const char *service_statedir(void);
+/* Replaces folder/name in one step; a failure is logged. NULL as the folder: does nothing. */
+void service_write_file(const char *folder, const char *name, const char *text);
+/* The beginning of a file, as text; false: there is none. */
+bool service_read_file(const char *folder, const char *name, char *out, size_t size);
+void service_remove_file(const char *folder, const char *name);
 /* This program, open: for the DHCP client, whose user may not reach the folder that it is in. */
 int service_self(void);
 

@@ -25,6 +25,8 @@
 #include "common/sandbox.h"
 #include "common/sanitizer.h"
 #include "common/timer.h"
+#include "netcfgd/service_dhcp.h"
+#include "netcfgd/service_wan.h"
 
 #define SERVICE_FD       3
 #define KEY_MAX          64
@@ -36,6 +38,8 @@
 static const struct service_module *const modules[] = {
 	&service_rules,
 	&service_cabling,
+	&service_wan,
+	&service_dhcp,
 	NULL,
 };
 #define EACH_MODULE(m)                                                                             \
@@ -303,14 +307,17 @@ static int open_kernel(void)
 		rc = observe_init(&svc.observe, &svc.request, &svc.k);
 	if (!rc)
 		rc = uv_poll_init(&svc.loop, &svc.links, svc.observe.events.fd);
-	return rc ? rc : uv_poll_start(&svc.links, UV_READABLE, on_links);
+	if (!rc)
+		rc = uv_poll_start(&svc.links, UV_READABLE, on_links);
+	if (!rc)
+		look(true);
+	return rc;
 }
 
 static int open_all(void)
 {
 	int rc = uv_loop_init(&svc.loop);
 
-	svc.dump_at = clock_now_us();
 	if (!rc)
 		rc = uv_poll_init(&svc.loop, &svc.orders, SERVICE_FD);
 	if (!rc)
