@@ -12,6 +12,7 @@
 #define STATUS_VIRTUALS  512
 #define STATUS_ADDRESSES 16
 #define STATUS_COUNTERS  5
+#define STATUS_SIZE_MAX  60000
 
 static char *no_text(void)
 {
@@ -104,6 +105,26 @@ static void status_conditions(const struct netcfgd *n, Gp__NetcfgdStatus *st, st
 	}
 }
 
+/* The first to give way when the rest is large. */
+static void status_rules(struct nft *nft, Gp__NetcfgdStatus *st, struct arena *scratch)
+{
+	struct rule_count *counts = arena_array(scratch, NFT_COUNTS_MAX, sizeof(*counts));
+	Gp__NetcfgdRule *rules = arena_array(scratch, NFT_COUNTS_MAX, sizeof(*rules));
+	size_t n = counts ? nft_counts(nft, counts, clock_now_us()) : 0;
+
+	st->rules = arena_array(scratch, NFT_COUNTS_MAX, sizeof(*st->rules));
+	for (size_t i = 0; i < n && rules && st->rules; i++) {
+		gp__netcfgd_rule__init(&rules[i]);
+		rules[i].chain = counts[i].chain;
+		rules[i].text = counts[i].text;
+		rules[i].packets = counts[i].packets;
+		rules[i].bytes = counts[i].bytes;
+		st->rules[st->n_rules++] = &rules[i];
+	}
+	while (st->n_rules && gp__netcfgd_status__get_packed_size(st) > STATUS_SIZE_MAX)
+		st->n_rules /= 2;
+}
+
 static void status_counters(const struct engine *e, Gp__Status *st, struct arena *scratch)
 {
 	static char names[STATUS_COUNTERS][24] = {"kernel_refusals", "lifetime_refreshes",
@@ -124,7 +145,7 @@ static void status_counters(const struct engine *e, Gp__Status *st, struct arena
 void netcfgd_status(void *owner, Gp__Status *st, struct arena *scratch)
 {
 	static char open[] = "open", closed[] = "closed";
-	const struct netcfgd *n = owner;
+	struct netcfgd *n = owner;
 	const struct engine *e = &n->engine;
 	Gp__NetcfgdStatus *out = arena_alloc(scratch, sizeof(*out));
 	struct lease_reply lease = engine_query(e, clock_now_us());
@@ -142,6 +163,7 @@ void netcfgd_status(void *owner, Gp__Status *st, struct arena *scratch)
 	status_links(n, out, scratch);
 	status_virtuals(n, out, scratch);
 	status_conditions(n, out, scratch);
+	status_rules(&n->engine.nft, out, scratch);
 	status_counters(e, st, scratch);
 	st->netcfgd = out;
 	st->detail_case = GP__STATUS__DETAIL_NETCFGD;
