@@ -8,6 +8,7 @@
 #ifndef GATEPAIR_NETCFGD_APPLY_H
 #define GATEPAIR_NETCFGD_APPLY_H
 
+#include "netcfgd/describe.h"
 #include "netcfgd/nft.h"
 #include "netcfgd/reconcile.h"
 #include "netcfgd/sysctl.h"
@@ -20,6 +21,7 @@ struct apply {
 	struct sysctl *sysctl;
 	const struct desired *d;
 	struct kernel *k;
+	usec_t now; /* for lifetimes */
 	/* A sentence: object, cause, next action. */
 	void (*on_error)(const struct op *op, int err, const char *text, void *arg);
 	void *arg;
@@ -31,8 +33,7 @@ struct apply_report {
 	bool stopped;
 };
 
-/* "interface ge2: address 10.0.0.2/24 added", or that it cannot be. */
-void apply_describe(const struct op *op, bool failed, char *out, size_t size);
-struct apply_report apply_plan(struct apply *a, const struct plan *plan);
+/* Marks the operations that failed. */
+struct apply_report apply_plan(struct apply *a, struct plan *plan);
 
 #endif

@@ -6,27 +6,18 @@
 #include "netcfgd/desired.h"
 
 #include <errno.h>
+#include <linux/if_bonding.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (8u << 20)
-/* Per link at most this many switches, and the global ones. */
-#define SYSCTLS_PER_LINK 7
-#define SYSCTLS_GLOBAL   8
+#include "netcfgd/desired_internal.h"
 
-struct build {
-	const struct config *cfg;
-	struct desired *d;
-	char *why;
-	size_t why_size;
-};
+#define ARENA_MAX (16u << 20)
+#define TOO_LARGE "configuration: too large for memory; make it smaller"
 
-static int refuse(struct build *b, int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse(struct build *b, int err, const char *fmt, ...)
+int desired_refuse(struct build *b, int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -71,21 +62,36 @@ bool desired_is_our_macvlan(const struct kernel_link *l)
 
 const struct desired_link *desired_link_find(const struct desired *d, const char *name)
 {
-	for (size_t i = 0; i < d->n_links; i++)
-		if (strcmp(d->links[i].name, name) == 0)
-			return &d->links[i];
+	struct desired_link *l = NULL;
+
+	HASH_FIND(hh, d->by_name, name, strlen(name), l);
+	return l;
+}
+
+const struct desired_addr *desired_addr_find(
+	const struct desired *d, const char *link, const struct config_prefix *p)
+{
+	const struct desired_link *l = desired_link_find(d, link);
+
+	for (size_t i = 0; l && i < l->n_addrs; i++)
+		if (config_prefix_equal(&d->addrs[l->addr + i].prefix, p))
+			return &d->addrs[l->addr + i];
+	for (const struct desired_addr *a = l ? l->virtuals : NULL; a; a = a->next)
+		if (a->on == l && config_prefix_equal(&a->prefix, p))
+			return a;
 	return NULL;
 }
 
 bool desired_is_virtual(const struct desired *d, const char *link, const struct config_prefix *p)
 {
-	for (size_t i = d->n_static; i < d->n_addrs; i++) {
-		const struct desired_addr *a = &d->addrs[i];
+	const struct desired_link *l = desired_link_find(d, link);
 
-		if (prefix_same_host(&a->prefix, p) &&
-			(strcmp(a->link, link) == 0 || strcmp(a->parent, link) == 0))
+	for (size_t i = 0; l && l->virt && i < l->n_addrs; i++)
+		if (prefix_same_host(&d->addrs[l->addr + i].prefix, p))
 			return true;
-	}
+	for (const struct desired_addr *a = l ? l->virtuals : NULL; a; a = a->next)
+		if (prefix_same_host(&a->prefix, p))
+			return true;
 	return false;
 }
 
@@ -98,21 +104,61 @@ static bool name_ok(const char *name)
 	       strcmp(name, "..") != 0 && strcmp(name, "all") != 0 && strcmp(name, "default") != 0;
 }
 
-static int add_interface(struct build *b, const struct config_interface *i)
+static enum link_kind kind_of(const struct config_interface *i)
 {
-	struct desired *d = b->d;
+	switch (i->kind) {
+	case CONFIG_LINK_VLAN:
+		return LINK_VLAN;
+	case CONFIG_LINK_BRIDGE:
+		return LINK_BRIDGE;
+	case CONFIG_LINK_BOND:
+		return LINK_BOND;
+	case CONFIG_LINK_PORT:
+		break;
+	}
+	return i->parent[0] ? LINK_VLAN : LINK_OTHER;
+}
+
+static uint8_t bond_mode_of(enum config_bond_mode mode)
+{
+	switch (mode) {
+	case CONFIG_BOND_LACP:
+		return BOND_MODE_8023AD;
+	case CONFIG_BOND_BALANCE_XOR:
+		return BOND_MODE_XOR;
+	case CONFIG_BOND_ACTIVE_BACKUP:
+		break;
+	}
+	return BOND_MODE_ACTIVEBACKUP;
+}
+
+/* The link to be filled in next, with its name taken; NULL: somebody has that name. */
+static struct desired_link *new_link(struct desired *d, const char *name)
+{
 	struct desired_link *l = &d->links[d->n_links];
 
-	if (!name_ok(i->name))
-		return refuse(b, -EINVAL,
-			"interface %.15s: not a name that can be configured; choose another",
-			i->name);
-	if (desired_link_find(d, i->name))
-		return refuse(b, -EEXIST, "interface %s: named twice; remove one", i->name);
-	memcpy(l->name, i->name, sizeof(l->name));
+	if (desired_link_find(d, name))
+		return NULL;
+	memcpy(l->name, name, strlen(name) + 1);
+	HASH_ADD(hh, d->by_name, name[0], strlen(l->name), l);
+	d->n_links++;
+	return l;
+}
+
+static void fill_link(struct build *b, struct desired_link *l, const struct config_interface *i)
+{
+	static const uint8_t none[KERNEL_MAC_LEN];
+	const struct wan_lease *lease = desired_lease_of(b, i->name);
+
+	l->kind = kind_of(i);
+	memcpy(l->device, i->device, sizeof(l->device));
 	memcpy(l->parent, i->parent, sizeof(l->parent));
-	l->kind = i->parent[0] ? LINK_VLAN : LINK_OTHER;
+	memcpy(l->master, i->master, sizeof(l->master));
 	l->vlan_id = i->vlan_id;
+	l->bond_mode = bond_mode_of(i->bond_mode);
+	l->stp = i->stp;
+	l->has_mac = memcmp(i->mac, none, sizeof(none)) != 0;
+	memcpy(l->mac, i->mac, sizeof(l->mac));
 	l->mtu = i->mtu;
 	l->role = i->role;
 	l->member = i->master[0];
@@ -120,82 +166,201 @@ static int add_interface(struct build *b, const struct config_interface *i)
 	l->dhcp_server = i->dhcp_server;
 	l->dhcp_relay = i->dhcp_relay.n > 0;
 	l->router_advert = i->router_advert;
-	d->n_links++;
-	for (size_t n = 0; n < i->addresses.n; n++) {
-		struct desired_addr *a = &d->addrs[d->n_addrs++];
+	l->wan_unknown = i->dhcp && (!lease || lease->state == WAN_UNKNOWN);
+}
 
-		a->on = l;
-		memcpy(a->link, i->name, sizeof(a->link));
-		memcpy(a->parent, i->name, sizeof(a->parent));
-		a->prefix = i->addresses.v[n];
+static struct desired_addr *add_addr(
+	struct build *b, struct desired_link *l, const struct config_prefix *p)
+{
+	struct desired_addr *a = &b->d->addrs[b->d->n_addrs++];
+
+	a->on = l;
+	memcpy(a->link, l->name, sizeof(a->link));
+	memcpy(a->parent, l->name, sizeof(a->parent));
+	a->prefix = *p;
+	a->until = USEC_NEVER;
+	l->n_addrs++;
+	return a;
+}
+
+static int add_interface(struct build *b, const struct config_interface *i)
+{
+	const struct wan_lease *lease = desired_lease_of(b, i->name);
+	struct desired_link *l;
+
+	if (!name_ok(i->name))
+		return desired_refuse(b, -EINVAL,
+			"interface %.15s: not a name that can be configured; choose another",
+			i->name);
+	l = new_link(b->d, i->name);
+	if (!l)
+		return desired_refuse(b, -EEXIST, "interface %s: named twice; remove one", i->name);
+	fill_link(b, l, i);
+	l->addr = b->d->n_addrs;
+	for (size_t n = 0; n < i->addresses.n; n++)
+		add_addr(b, l, &i->addresses.v[n]);
+	if (i->dhcp && lease && lease->state == WAN_BOUND) {
+		struct desired_addr *a = add_addr(b, l, &lease->address);
+
+		a->wan = true;
+		a->until = lease->until;
 	}
 	return 0;
 }
 
-static int add_interfaces(struct build *b, bool vlans)
+static int by_name(const void *va, const void *vb)
 {
+	const struct config_interface *a = *(const struct config_interface *const *)va;
+	const struct config_interface *b = *(const struct config_interface *const *)vb;
+
+	return strcmp(a->name, b->name);
+}
+
+/* Is it in the list already? What is not configured is never awaited. */
+static bool is_next(
+	const struct build *b, const struct config_interface *const *sorted, const char *name)
+{
+	struct config_interface key;
+	const struct config_interface *k = &key;
+
+	if (!name[0] || desired_link_find(b->d, name))
+		return true;
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	return !bsearch(&k, sorted, b->cfg->n_interfaces, sizeof(k), by_name);
+}
+
+static bool can_follow(const struct build *b, const struct config_interface *const *sorted,
+	const struct config_interface *i)
+{
+	bool ready = is_next(b, sorted, i->parent);
+
+	for (size_t n = 0; n < i->ports.n && ready; n++)
+		ready = is_next(b, sorted, i->ports.v[n]);
+	return ready;
+}
+
+/* Passes over the configuration, as many as interfaces are stacked. */
+static int add_interfaces(struct build *b)
+{
+	size_t n = b->cfg->n_interfaces, left = n, before;
+	const struct config_interface **sorted = arena_array(b->d->arena, n + 1, sizeof(*sorted));
+	bool *done = arena_array(b->d->arena, n + 1, sizeof(*done));
 	int rc = 0;
 
-	for (size_t i = 0; i < b->cfg->n_interfaces && !rc; i++)
-		if ((b->cfg->interfaces[i].parent[0] != '\0') == vlans)
-			rc = add_interface(b, &b->cfg->interfaces[i]);
+	if (!sorted || !done)
+		return desired_refuse(b, -ENOMEM, TOO_LARGE);
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &b->cfg->interfaces[i];
+	qsort(sorted, n, sizeof(*sorted), by_name);
+	do {
+		before = left;
+		for (size_t i = 0; i < n && !rc; i++) {
+			const struct config_interface *c = &b->cfg->interfaces[i];
+
+			if (done[i] || !can_follow(b, sorted, c))
+				continue;
+			rc = add_interface(b, c);
+			done[i] = true;
+			left--;
+		}
+	} while (left && left < before && !rc);
+	for (size_t i = 0; i < n && left && !rc; i++)
+		if (!done[i])
+			rc = desired_refuse(b, -ELOOP,
+				"interface %.15s: it would be made on itself; change its parent or "
+				"its ports",
+				b->cfg->interfaces[i].name);
 	return rc;
 }
 
-static int add_macvlan(
-	struct build *b, const struct config_vrrp *v, const struct desired_link *parent)
+static struct desired_link *find(struct build *b, const char *name)
 {
-	struct desired *d = b->d;
-	struct desired_link *l = &d->links[d->n_links];
+	struct desired_link *l = NULL;
+
+	HASH_FIND(hh, b->d->by_name, name, strlen(name), l);
+	return l;
+}
+
+/* A member has its bond's MTU, whatever is asked for; of a bridge, unless it has its own. */
+static void settle_members(struct build *b)
+{
+	for (size_t i = b->d->n_links; i-- > 0;) {
+		struct desired_link *l = &b->d->links[i];
+		struct desired_link *m = l->member ? find(b, l->master) : NULL;
+
+		if (!m)
+			continue;
+		l->next_member = m->members;
+		m->members = l;
+		if (m->kind == LINK_BOND || !l->mtu)
+			l->mtu = m->mtu;
+		if (m->kind == LINK_BOND)
+			l->has_mac = false;
+	}
+}
+
+static int add_macvlan(struct build *b, const struct config_vrrp *v,
+	const struct desired_link *parent, struct desired_link **ret)
+{
+	struct desired_link *l;
 	char name[IFNAMSIZ];
 
 	desired_macvlan_name(v->interface, v->vrid, name);
-	if (desired_link_find(d, name))
-		return refuse(b, -EEXIST,
+	l = new_link(b->d, name);
+	if (!l)
+		return desired_refuse(b, -EEXIST,
 			"vrrp %s: interface %s is there already; choose another vrid", v->name,
 			name);
-	memcpy(l->name, name, IFNAMSIZ);
 	memcpy(l->parent, v->interface, sizeof(l->parent));
 	l->kind = LINK_MACVLAN;
 	l->virt = true;
 	l->role = parent->role;
+	l->has_mac = true;
 	memcpy(l->mac, (const uint8_t[]){0x00, 0x00, 0x5e, 0x00, 0x01, v->vrid}, KERNEL_MAC_LEN);
-	d->n_links++;
+	l->addr = b->d->n_addrs;
+	*ret = l;
+	return 0;
+}
+
+static int add_virtual(struct build *b, const struct config_vrrp *v, struct desired_link *parent,
+	struct desired_link *on, const struct config_prefix *p)
+{
+	struct desired_addr *a = &b->d->addrs[b->d->n_addrs];
+
+	if (p->family != AF_INET)
+		return desired_refuse(b, -EAFNOSUPPORT,
+			"vrrp %s: virtual addresses must be IPv4; remove the IPv6 address",
+			v->name);
+	a->on = on;
+	memcpy(a->link, on->name, sizeof(a->link));
+	memcpy(a->parent, parent->name, sizeof(a->parent));
+	a->prefix = *p;
+	/* The parent has the subnet's route; a second one would send frames the wrong way. */
+	a->prefix.len = 32;
+	a->virt = true;
+	a->accept = v->accept;
+	a->until = USEC_NEVER;
+	a->next = parent->virtuals;
+	parent->virtuals = a;
+	if (on != parent)
+		on->n_addrs++;
+	b->d->n_addrs++;
 	return 0;
 }
 
 static int add_vrrp(struct build *b, const struct config_vrrp *v)
 {
-	struct desired *d = b->d;
-	const struct desired_link *on = desired_link_find(d, v->interface);
+	struct desired_link *parent = find(b, v->interface), *on = parent;
 	int rc = 0;
 
-	if (!on)
-		return refuse(b, -ENODEV,
+	if (!parent)
+		return desired_refuse(b, -ENODEV,
 			"vrrp %s: interface %.15s is not configured; add an interface section",
 			v->name, v->interface);
-	if (v->virtual_mac) {
-		rc = add_macvlan(b, v, on);
-		on = &d->links[d->n_links - 1];
-	}
-	for (size_t n = 0; n < v->addresses.n && !rc; n++) {
-		struct desired_addr *a = &d->addrs[d->n_addrs];
-
-		if (v->addresses.v[n].family != AF_INET)
-			return refuse(b, -EAFNOSUPPORT,
-				"vrrp %s: virtual addresses must be IPv4; remove the IPv6 address",
-				v->name);
-		a->on = on;
-		memcpy(a->link, on->name, sizeof(a->link));
-		memcpy(a->parent, v->interface, sizeof(a->parent));
-		a->prefix = v->addresses.v[n];
-		/* The parent has the subnet's route; a second one would send frames the wrong way.
-		 */
-		a->prefix.len = 32;
-		a->virt = true;
-		a->accept = v->accept;
-		d->n_addrs++;
-	}
+	if (v->virtual_mac)
+		rc = add_macvlan(b, v, parent, &on);
+	for (size_t n = 0; n < v->addresses.n && !rc; n++)
+		rc = add_virtual(b, v, parent, on, &v->addresses.v[n]);
 	return rc;
 }
 
@@ -221,46 +386,16 @@ static int check_twice(struct build *b)
 	char text[CONFIG_PREFIX_STRLEN];
 
 	if (!v)
-		return refuse(b, -ENOMEM, "configuration: too large for memory; make it smaller");
+		return desired_refuse(b, -ENOMEM, TOO_LARGE);
 	for (size_t i = 0; i < d->n_addrs; i++)
 		v[i] = &d->addrs[i];
 	qsort(v, d->n_addrs, sizeof(*v), by_host);
 	for (size_t i = 1; i < d->n_addrs; i++)
 		if (by_host(&v[i - 1], &v[i]) == 0)
-			return refuse(b, -EADDRINUSE,
+			return desired_refuse(b, -EADDRINUSE,
 				"interface %s: address %s is named twice; remove one", v[i]->parent,
 				config_prefix_to_str(&v[i]->prefix, text));
 	return 0;
-}
-
-static struct config_prefix network_of(const struct config_prefix *p)
-{
-	struct config_prefix net = *p;
-	uint8_t *bytes = p->family == AF_INET ? (uint8_t *)&net.v4 : (uint8_t *)&net.v6;
-	unsigned size = p->family == AF_INET ? 32 : 128;
-
-	for (unsigned bit = p->len; bit < size; bit++)
-		bytes[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
-	return net;
-}
-
-static void add_route(struct build *b, const struct config_route *r)
-{
-	struct desired *d = b->d;
-	struct desired_route *out = &d->routes[d->n_routes++];
-
-	out->prefix = network_of(&r->prefix);
-	out->via = r->via;
-	out->metric = r->metric;
-	/* What the kernel gives an IPv6 route without one. */
-	if (r->prefix.family == AF_INET6 && !r->metric)
-		out->metric = 1024;
-	for (size_t i = 0; i < d->n_static; i++) {
-		if (config_prefix_contains(&d->addrs[i].prefix, &r->via)) {
-			memcpy(out->link, d->addrs[i].link, sizeof(out->link));
-			break;
-		}
-	}
 }
 
 static const struct config_prefix *first_virtual(const struct desired *d, const char *parent)
@@ -279,16 +414,16 @@ static int add_nat(struct build *b, const struct config_nat *n)
 		n->to == CONFIG_NAT_VIRTUAL ? first_virtual(d, n->interface) : &n->address;
 
 	if (!desired_link_find(d, n->interface))
-		return refuse(b, -ENODEV,
+		return desired_refuse(b, -ENODEV,
 			"nat: interface %.15s is not configured; add an interface section",
 			n->interface);
 	if (!to)
-		return refuse(b, -EADDRNOTAVAIL,
+		return desired_refuse(b, -EADDRNOTAVAIL,
 			"nat: interface %s has no virtual address; add a vrrp section or name an "
 			"address",
 			n->interface);
 	if (to->family != AF_INET)
-		return refuse(b, -EAFNOSUPPORT,
+		return desired_refuse(b, -EAFNOSUPPORT,
 			"nat: interface %s: only IPv4 is translated; name an IPv4 "
 			"address",
 			n->interface);
@@ -296,80 +431,6 @@ static int add_nat(struct build *b, const struct config_nat *n)
 	s->to = *to;
 	d->n_snats++;
 	return 0;
-}
-
-static void sysctl_add(struct desired *d, enum sysctl_phase phase, const char *link, int32_t value,
-	const char *path)
-{
-	struct desired_sysctl *s = &d->sysctls[d->n_sysctls++];
-
-	snprintf(s->path, sizeof(s->path), "%s", path);
-	memcpy(s->link, link, IFNAMSIZ);
-	s->value = value;
-	s->phase = phase;
-	/* A kernel without IPv6 needs none of its switches. */
-	s->optional = strncmp(path, "ipv6/", 5) == 0;
-}
-
-static void sysctl_link(struct desired *d, const struct desired_link *l, const char *family,
-	const char *key, int32_t value)
-{
-	char path[DESIRED_PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/conf/%s/%s", family, l->name, key);
-	sysctl_add(d, SYSCTL_LINK, l->name, value, path);
-}
-
-static void sysctls_of_link(struct desired *d, const struct desired_link *l)
-{
-	if (l->role != CONFIG_ROLE_LAN && l->role != CONFIG_ROLE_WAN)
-		return;
-	if (l->virt) {
-		sysctl_link(d, l, "ipv6", "disable_ipv6", 1);
-		/* Frames to the virtual MAC come in here, but the route back is the parent's. */
-		sysctl_link(d, l, "ipv4", "rp_filter", 2);
-	}
-	/* Each MAC answers for its own addresses only, and asks with its own. */
-	sysctl_link(d, l, "ipv4", "arp_ignore", 1);
-	sysctl_link(d, l, "ipv4", "arp_announce", 2);
-	sysctl_link(d, l, "ipv4", "accept_redirects", 0);
-	sysctl_link(d, l, "ipv4", "send_redirects", 0);
-}
-
-static bool has_ipv6(const struct desired *d)
-{
-	for (size_t i = 0; i < d->n_static; i++) {
-		const struct desired_link *l = desired_link_find(d, d->addrs[i].link);
-
-		if (d->addrs[i].prefix.family == AF_INET6 &&
-			(l->role == CONFIG_ROLE_LAN || l->role == CONFIG_ROLE_WAN))
-			return true;
-	}
-	return false;
-}
-
-static void add_sysctls(struct desired *d)
-{
-	static const char none[IFNAMSIZ] = "";
-
-	/* Events for every entry, also for those created before a listener exists. */
-	sysctl_add(d, SYSCTL_EARLY, none, 1, "netfilter/nf_conntrack_events");
-	/* A segment of a session not known here must not create a half-known one. */
-	sysctl_add(d, SYSCTL_EARLY, none, 0, "netfilter/nf_conntrack_tcp_loose");
-	/* A node that is Active again has not seen what went through its peer: an acknowledgement
-	 * of that would be invalid, and the session would stand still for good. */
-	sysctl_add(d, SYSCTL_EARLY, none, 1, "netfilter/nf_conntrack_tcp_be_liberal");
-	/* send_redirects and accept_redirects of an interface are combined with these. */
-	sysctl_add(d, SYSCTL_EARLY, none, 0, "ipv4/conf/all/send_redirects");
-	sysctl_add(d, SYSCTL_EARLY, none, 0, "ipv4/conf/all/accept_redirects");
-	for (size_t i = 0; i < d->n_links; i++) {
-		d->links[i].sysctl = d->n_sysctls;
-		sysctls_of_link(d, &d->links[i]);
-		d->links[i].n_sysctls = d->n_sysctls - d->links[i].sysctl;
-	}
-	sysctl_add(d, SYSCTL_FORWARD, none, 1, "ipv4/ip_forward");
-	if (has_ipv6(d))
-		sysctl_add(d, SYSCTL_FORWARD, none, 1, "ipv6/conf/all/forwarding");
 }
 
 static int add_firewall(struct build *b)
@@ -384,7 +445,7 @@ static int add_firewall(struct build *b)
 	if (cfg->firewall.rules)
 		d->user_rules = arena_strdup(d->arena, cfg->firewall.rules);
 	if (!d->relays || (cfg->firewall.rules && !d->user_rules))
-		return refuse(b, -ENOMEM, "configuration: too large for memory; make it smaller");
+		return desired_refuse(b, -ENOMEM, TOO_LARGE);
 	for (size_t i = 0; i < cfg->n_interfaces; i++) {
 		const struct config_prefixes *to = &cfg->interfaces[i].dhcp_relay;
 
@@ -399,7 +460,7 @@ static int allocate(struct build *b)
 {
 	const struct config *cfg = b->cfg;
 	struct desired *d = b->d;
-	size_t links = cfg->n_interfaces + cfg->n_vrrps, addrs = 0;
+	size_t links = cfg->n_interfaces + cfg->n_vrrps, addrs = b->n_wans;
 
 	for (size_t i = 0; i < cfg->n_interfaces; i++)
 		addrs += cfg->interfaces[i].addresses.n;
@@ -408,12 +469,9 @@ static int allocate(struct build *b)
 	/* One more of each: an arena may answer a request for nothing with NULL. */
 	d->links = arena_array(d->arena, links + 1, sizeof(*d->links));
 	d->addrs = arena_array(d->arena, addrs + 1, sizeof(*d->addrs));
-	d->routes = arena_array(d->arena, cfg->n_routes + 1, sizeof(*d->routes));
 	d->snats = arena_array(d->arena, cfg->n_nats + 1, sizeof(*d->snats));
-	d->sysctls = arena_array(
-		d->arena, links * SYSCTLS_PER_LINK + SYSCTLS_GLOBAL, sizeof(*d->sysctls));
-	if (!d->links || !d->addrs || !d->routes || !d->snats || !d->sysctls)
-		return refuse(b, -ENOMEM, "configuration: too large for memory; make it smaller");
+	if (!d->links || !d->addrs || !d->snats)
+		return desired_refuse(b, -ENOMEM, TOO_LARGE);
 	return 0;
 }
 
@@ -424,23 +482,25 @@ static int fill(struct build *b)
 	int rc = allocate(b);
 
 	if (!rc)
-		rc = add_interfaces(b, false);
-	if (!rc)
-		rc = add_interfaces(b, true);
+		rc = add_interfaces(b);
+	settle_members(b);
 	d->n_static = d->n_addrs;
 	for (size_t i = 0; i < cfg->n_vrrps && !rc; i++)
 		rc = add_vrrp(b, &cfg->vrrps[i]);
 	if (!rc)
 		rc = check_twice(b);
-	for (size_t i = 0; i < cfg->n_routes && !rc; i++)
-		add_route(b, &cfg->routes[i]);
+	if (!rc)
+		rc = desired_add_routes(b);
+	if (!rc)
+		rc = desired_add_rules(b);
 	for (size_t i = 0; i < cfg->n_nats && !rc; i++)
 		rc = add_nat(b, &cfg->nats[i]);
 	if (!rc)
 		rc = add_firewall(b);
+	if (!rc)
+		rc = desired_add_switches(b);
 	if (rc)
 		return rc;
-	add_sysctls(d);
 	d->sync = (struct desired_sync){.present = cfg->sync.present,
 		.local = cfg->sync.local,
 		.peer = cfg->sync.peer,
@@ -448,29 +508,40 @@ static int fill(struct build *b)
 	return 0;
 }
 
-int desired_build(const struct config *cfg, struct desired **ret, char *why, size_t why_size)
+int desired_build_wans(const struct config *cfg, const struct wan_lease *wans, size_t n_wans,
+	struct desired **ret, char *why, size_t why_size)
 {
 	struct arena *arena = arena_new(ARENA_MAX);
-	struct build b = {.cfg = cfg, .why = why, .why_size = why_size};
+	struct build b = {
+		.cfg = cfg, .wans = wans, .n_wans = n_wans, .why = why, .why_size = why_size};
 	int rc;
 
 	b.d = arena ? arena_alloc(arena, sizeof(*b.d)) : NULL;
 	if (!b.d) {
 		arena_free(arena);
-		return refuse(&b, -ENOMEM, "configuration: no memory for it; free some");
+		return desired_refuse(&b, -ENOMEM, "configuration: no memory for it; free some");
 	}
 	b.d->arena = arena;
 	rc = fill(&b);
 	if (rc) {
-		arena_free(arena);
+		desired_free(b.d);
 		return rc;
 	}
 	*ret = b.d;
 	return 0;
 }
 
+int desired_build(const struct config *cfg, struct desired **ret, char *why, size_t why_size)
+{
+	return desired_build_wans(cfg, NULL, 0, ret, why, why_size);
+}
+
 void desired_free(struct desired *d)
 {
-	if (d)
-		arena_free(d->arena);
+	if (!d)
+		return;
+	HASH_CLEAR(hh, d->by_name);
+	HASH_CLEAR(hh, d->routes_by_key);
+	HASH_CLEAR(hh, d->rules_by_key);
+	arena_free(d->arena);
 }

@@ -32,7 +32,7 @@ int engine_init(struct engine *e, const struct engine_ops *ops, void *owner)
 	e->ops = ops;
 	e->owner = owner;
 	e->rt.fd = e->observe.events.fd = e->nft.request.fd = e->nft.events.fd = -1;
-	e->repair_at = e->retry_at = e->follow_at = USEC_NEVER;
+	e->repair_at = e->retry_at = e->follow_at = e->wan_end = USEC_NEVER;
 	kernel_init(&e->k);
 	lease_init(&e->lease);
 	rc = nl_open(&e->rt, NETLINK_ROUTE);
@@ -96,6 +96,36 @@ static void on_error(const struct op *op, int err, const char *text, void *arg)
 	report(e, text);
 }
 
+/* A sentence, if something about the link is for people to mend. */
+static bool missing(
+	const struct engine *e, const struct desired_link *w, char *text, size_t text_size)
+{
+	const struct kernel_link *l = kernel_link_by_name(&e->k, w->name), *m;
+
+	if (!l && w->kind == LINK_OTHER) {
+		snprintf(text, text_size,
+			"interface %s: there is none of this name%s%s; plug it in or correct the "
+			"name",
+			w->name, w->device[0] ? " or named " : "", w->device);
+		return true;
+	}
+	if (reconcile_name_taken(e->d, w, &e->k)) {
+		snprintf(text, text_size,
+			"interface %s: the name is taken by another interface; remove or rename "
+			"that",
+			w->name);
+		return true;
+	}
+	m = reconcile_strange_master(w, &e->k);
+	if (!m)
+		return false;
+	snprintf(text, text_size,
+		"interface %s: it is a member of %s, which is not configured here; take it out of "
+		"that",
+		w->name, m->name);
+	return true;
+}
+
 static void report_missing(struct engine *e)
 {
 	char text[APPLY_TEXT_MAX];
@@ -103,11 +133,8 @@ static void report_missing(struct engine *e)
 	for (size_t i = 0; i < e->d->n_links; i++) {
 		const struct desired_link *w = &e->d->links[i];
 
-		if (w->kind != LINK_OTHER || kernel_link_by_name(&e->k, w->name))
+		if (!missing(e, w, text, sizeof(text)))
 			continue;
-		snprintf(text, sizeof(text),
-			"interface %s: there is none of this name; plug it in or correct the name",
-			w->name);
 		report(e, text);
 	}
 	for (size_t i = 0; i < e->d->n_sysctls && e->k.sysctls; i++) {
@@ -145,8 +172,8 @@ static int look(struct engine *e)
 struct settled {
 	unsigned done;
 	bool failed;
-	bool later;                 /* links are left to go down */
-	char first[APPLY_TEXT_MAX]; /* of what was planned; "": nothing */
+	bool later;               /* links are left to go down */
+	char first[DESCRIBE_MAX]; /* of what was planned; "": nothing */
 };
 
 /* Takes all but the first of the operations that take a link down out of the plan, and that one as
@@ -157,7 +184,7 @@ static bool put_off_links_down(struct plan *p, bool first)
 	bool any = false;
 
 	for (size_t i = 0; i < p->n; i++) {
-		bool down = p->ops[i].kind == OP_LINK_DOWN;
+		bool down = p->ops[i].kind == OP_LINK_DOWN && p->ops[i].link.virt;
 
 		if (down && (any || !first)) {
 			any = true;
@@ -180,6 +207,7 @@ static struct settled settle(struct engine *e, enum reconcile_scope scope)
 		.sysctl = &e->sysctl,
 		.d = e->d,
 		.k = &e->k,
+		.now = clock_now_us(),
 		.on_error = on_error,
 		.arg = e};
 	struct settled s = {0};
@@ -194,7 +222,7 @@ static struct settled settle(struct engine *e, enum reconcile_scope scope)
 		if (e->plan.n == 0)
 			break;
 		if (!round)
-			apply_describe(&e->plan.ops[0], false, s.first, sizeof(s.first));
+			describe_op(&e->plan.ops[0], false, s.first);
 		r = apply_plan(&a, &e->plan);
 		s.done += r.done;
 		s.failed = s.failed || r.failed;
@@ -354,10 +382,13 @@ static int check_names(struct engine *e, const struct desired *d, char *why, siz
 	return 0;
 }
 
-static int build(const struct config *cfg, struct desired **ret, char *why, size_t why_size)
+/* `e`: with its leases; NULL: without any. */
+static int build(const struct engine *e, const struct config *cfg, struct desired **ret, char *why,
+	size_t why_size)
 {
 	struct desired *d = NULL;
-	int rc = desired_build(cfg, &d, why, why_size);
+	int rc = e ? desired_build_wans(cfg, e->wans, e->n_wans, &d, why, why_size)
+		   : desired_build(cfg, &d, why, why_size);
 
 	if (rc)
 		return rc;
@@ -375,13 +406,108 @@ static int build(const struct config *cfg, struct desired **ret, char *why, size
 int engine_prepare(struct engine *e, const struct config *cfg, char *why, size_t why_size)
 {
 	struct desired *d = NULL;
-	int rc = build(cfg, &d, why, why_size);
+	int rc = build(NULL, cfg, &d, why, why_size);
 
 	if (rc)
 		return rc;
 	rc = check_names(e, d, why, why_size);
 	desired_free(d);
 	return rc;
+}
+
+/* --- leases of WAN interfaces ---------------------------------------------------------------- */
+
+static void find_wan_end(struct engine *e)
+{
+	e->wan_end = USEC_NEVER;
+	for (size_t i = 0; i < e->n_wans; i++)
+		if (e->wans[i].state == WAN_BOUND && e->wans[i].until < e->wan_end)
+			e->wan_end = e->wans[i].until;
+}
+
+static bool has_dhcp(const struct config *cfg, const char *link)
+{
+	const struct config_interface *c = config_interface_find(cfg, link);
+
+	return c && c->dhcp;
+}
+
+/* False: reported. */
+static bool usable(struct engine *e, const struct config *cfg, const struct wan_lease *lease)
+{
+	char why[APPLY_TEXT_MAX];
+
+	if (desired_check_wan(cfg, lease, why, sizeof(why)) == 0)
+		return true;
+	e->ops->error(e->owner, why);
+	return false;
+}
+
+/* Those that the new configuration can use. */
+static void keep_wans(struct engine *e, const struct config *cfg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n_wans; i++) {
+		if (!has_dhcp(cfg, e->wans[i].link))
+			continue;
+		e->wans[n] = e->wans[i];
+		if (!usable(e, cfg, &e->wans[n]))
+			e->wans[n].state = WAN_NONE;
+		n++;
+	}
+	e->n_wans = n;
+	find_wan_end(e);
+}
+
+/* With the leases as they are now. */
+static int rebuild(struct engine *e, usec_t now)
+{
+	char why[APPLY_TEXT_MAX] = "";
+	struct desired *d = NULL, *old = e->d;
+	int rc = build(e, e->cfg, &d, why, sizeof(why));
+
+	find_wan_end(e);
+	if (rc) {
+		e->ops->error(e->owner, why);
+		return rc;
+	}
+	/* Leases change nothing about links and switches, so that what was read stays valid. */
+	e->d = d;
+	settle_all(e, now);
+	desired_free(old);
+	tell_links(e);
+	return 0;
+}
+
+int engine_set_wan(struct engine *e, const struct wan_lease *lease, usec_t now)
+{
+	struct wan_lease *w = NULL;
+	int rc;
+
+	if (!e->d || !has_dhcp(e->cfg, lease->link))
+		return -ENODEV;
+	for (size_t i = 0; i < e->n_wans && !w; i++)
+		if (strcmp(e->wans[i].link, lease->link) == 0)
+			w = &e->wans[i];
+	if (!w && e->n_wans == WAN_MAX)
+		return -ENOSPC;
+	if (!w)
+		w = &e->wans[e->n_wans++];
+	*w = *lease;
+	rc = usable(e, e->cfg, w) ? 0 : -EADDRNOTAVAIL;
+	if (rc)
+		w->state = WAN_NONE;
+	return rebuild(e, now) ? -EINVAL : rc;
+}
+
+static void end_wans(struct engine *e, usec_t now)
+{
+	for (size_t i = 0; i < e->n_wans; i++)
+		if (e->wans[i].state == WAN_BOUND && now >= e->wans[i].until)
+			e->wans[i].state = WAN_NONE;
+	if (rebuild(e, now))
+		e->retry_at = now + RETRY_GAP;
 }
 
 static int first_look(struct engine *e, const struct desired *d)
@@ -420,8 +546,10 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 {
 	usec_t now = clock_now_us();
 	struct desired *d = NULL, *old = e->d;
-	int rc = build(cfg, &d, why, why_size);
+	int rc;
 
+	keep_wans(e, cfg);
+	rc = build(e, cfg, &d, why, why_size);
 	if (!rc && !old) {
 		rc = first_look(e, d);
 		if (rc)
@@ -437,6 +565,7 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 		return rc;
 	}
 	e->d = d;
+	e->cfg = cfg;
 	if (!old)
 		adopt(e, now);
 	settle_all(e, now);
@@ -498,7 +627,7 @@ static void repair(struct engine *e, usec_t now)
 static bool only_links_down(const struct plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->ops[i].kind != OP_LINK_DOWN)
+		if (p->ops[i].kind != OP_LINK_DOWN || !p->ops[i].link.virt)
 			return false;
 	return true;
 }
@@ -533,6 +662,8 @@ void engine_tick(struct engine *e, usec_t now)
 	if (lease_wait(&e->lease, now))
 		return;
 	engine_lease(e, &tick, now);
+	if (now >= e->wan_end)
+		end_wans(e, now);
 	if (now >= e->repair_at)
 		repair(e, now);
 	else if (now >= e->retry_at || now >= e->follow_at)
@@ -548,6 +679,8 @@ usec_t engine_due(const struct engine *e)
 		due = e->repair_at;
 	if (e->follow_at < due)
 		due = e->follow_at;
+	if (e->wan_end < due)
+		due = e->wan_end;
 	return e->retry_at < due ? e->retry_at : due;
 }
 
@@ -555,6 +688,15 @@ usec_t engine_due(const struct engine *e)
 
 const struct config_prefix *engine_primary(const struct engine *e, const struct kernel_link *l)
 {
+	const struct desired_link *w = desired_link_find(e->d, l->name);
+
+	/* In the configuration's order: what was put back comes last in the kernel's. */
+	for (size_t i = 0; w && i < w->n_addrs; i++) {
+		const struct config_prefix *p = &e->d->addrs[w->addr + i].prefix;
+
+		if (!w->virt && p->family == AF_INET && kernel_addr_find(l, p))
+			return p;
+	}
 	for (size_t i = 0; i < l->n_addrs; i++)
 		if (l->addrs[i].prefix.family == AF_INET &&
 			!desired_is_virtual(e->d, l->name, &l->addrs[i].prefix))

@@ -30,6 +30,10 @@ struct engine {
 	struct kernel k;
 	struct sysctl sysctl;
 	struct lease lease;
+	const struct config *cfg; /* of the last commit; lives until the next */
+	struct wan_lease wans[WAN_MAX];
+	size_t n_wans;
+	usec_t wan_end;    /* the first of them ends; USEC_NEVER: none does */
 	struct desired *d; /* NULL until the first commit */
 	struct plan plan;
 	bool links_changed;
@@ -52,8 +56,13 @@ void engine_fini(struct engine *e);
 /* Can this config be carried out? Changes nothing. */
 int engine_prepare(struct engine *e, const struct config *cfg, char *why, size_t why_size)
 	__attribute__((warn_unused_result));
-/* Makes it real as far as the kernel lets it; what fails is reported and tried again. */
+/* Makes it real as far as the kernel lets it; what fails is reported and tried again. `cfg` must
+ * live until the next commit has returned. */
 int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
+/* What became of the DHCP lease of a WAN interface; makes it real. 0, or negative errno when it
+ * cannot be used, which is reported. */
+int engine_set_wan(struct engine *e, const struct wan_lease *lease, usec_t now)
 	__attribute__((warn_unused_result));
 /* The digest of the operator's firewall rules that nft(8) has to load; 0: none. */
 uint64_t engine_rules_wanted(const struct engine *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The picture of the kernel (see kernel.h): links in two hashes, addresses in an array per link.
+ * The picture of the kernel (see kernel.h): links in two hashes, addresses in an array per link,
+ * routes and rules in a hash each.
  */
 #include "netcfgd/kernel.h"
 
@@ -19,7 +20,8 @@ void kernel_fini(struct kernel *k)
 
 	HASH_ITER (by_index, k->by_index, l, tmp)
 		kernel_link_remove(k, l->index);
-	free(k->routes);
+	kernel_routes_clear(k);
+	kernel_rules_clear(k);
 	free(k->sysctls);
 	kernel_init(k);
 }
@@ -74,10 +76,16 @@ struct kernel_link *kernel_link_put(struct kernel *k, const struct kernel_link *
 		}
 		memcpy(l->name, attrs->name, sizeof(l->name));
 		HASH_ADD(by_name, k->by_name, name[0], strlen(l->name), l);
+		l->fresh = l->appeared = true;
 	}
 	l->kind = attrs->kind;
 	l->parent = attrs->parent;
+	l->master = attrs->master;
 	l->vlan_id = attrs->vlan_id;
+	l->bond_mode = attrs->bond_mode;
+	l->miimon = attrs->miimon;
+	l->stp = attrs->stp;
+	l->forward_delay = attrs->forward_delay;
 	memcpy(l->mac, attrs->mac, sizeof(l->mac));
 	l->mtu = attrs->mtu;
 	l->up = attrs->up;
@@ -191,41 +199,168 @@ void kernel_addr_remove(struct kernel *k, uint32_t index, const struct config_pr
 	l->n_addrs--;
 }
 
-static struct kernel_route *route_find(const struct kernel *k, const struct kernel_route *r)
+struct config_prefix prefix_network(const struct config_prefix *p)
 {
-	for (size_t i = 0; i < k->n_routes; i++)
-		if (same(&k->routes[i].prefix, &r->prefix) && k->routes[i].metric == r->metric)
-			return &k->routes[i];
-	return NULL;
+	struct config_prefix net = *p;
+	uint8_t *bytes = p->family == AF_INET ? (uint8_t *)&net.v4 : (uint8_t *)&net.v6;
+	unsigned size = p->family == AF_INET ? 32 : 128;
+
+	for (unsigned bit = p->len; bit < size; bit++)
+		bytes[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
+	return net;
+}
+
+/* --- routes ---------------------------------------------------------------------------------- */
+
+static void copy_host(const struct config_prefix *p, uint8_t out[16])
+{
+	memcpy(out, &p->v6, p->family == AF_INET ? sizeof(p->v4) : sizeof(p->v6));
+}
+
+struct kernel_route_key kernel_route_key(
+	const struct config_prefix *prefix, uint32_t metric, uint32_t table)
+{
+	struct kernel_route_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.family = (uint8_t)prefix->family;
+	key.len = prefix->len;
+	copy_host(prefix, key.net);
+	key.metric = metric;
+	key.table = table;
+	return key;
+}
+
+static struct kernel_route_entry *route_find(
+	const struct kernel *k, const struct kernel_route_key *key)
+{
+	struct kernel_route_entry *e = NULL;
+
+	HASH_FIND(hh, k->routes, key, sizeof(*key), e);
+	return e;
+}
+
+const struct kernel_route *kernel_route_find(
+	const struct kernel *k, const struct kernel_route_key *key)
+{
+	const struct kernel_route_entry *e = route_find(k, key);
+
+	return e ? &e->route : NULL;
 }
 
 int kernel_route_put(struct kernel *k, const struct kernel_route *r)
 {
-	struct kernel_route *old = route_find(k, r);
-	void *v = k->routes;
-	int rc;
+	struct kernel_route_key key = kernel_route_key(&r->prefix, r->metric, r->table);
+	struct kernel_route_entry *e = route_find(k, &key);
 
-	if (old) {
-		*old = *r;
-		return 0;
+	if (!e) {
+		if (HASH_COUNT(k->routes) >= KERNEL_MAX_ROUTES)
+			return -ENOSPC;
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		e->key = key;
+		HASH_ADD(hh, k->routes, key, sizeof(e->key), e);
 	}
-	rc = grow(&v, k->n_routes, &k->cap_routes, sizeof(*k->routes), KERNEL_MAX_ROUTES);
-	k->routes = v;
-	if (rc)
-		return rc;
-	k->routes[k->n_routes++] = *r;
+	e->route = *r;
 	return 0;
 }
 
-void kernel_route_remove(struct kernel *k, const struct kernel_route *r)
+bool kernel_route_remove(struct kernel *k, const struct kernel_route *r)
 {
-	struct kernel_route *old = route_find(k, r);
+	struct kernel_route_key key = kernel_route_key(&r->prefix, r->metric, r->table);
+	struct kernel_route_entry *e = route_find(k, &key);
 
-	if (old)
-		*old = k->routes[--k->n_routes];
+	if (!e)
+		return false;
+	HASH_DEL(k->routes, e);
+	free(e);
+	return true;
 }
 
 void kernel_routes_clear(struct kernel *k)
 {
-	k->n_routes = 0;
+	struct kernel_route_entry *e, *tmp;
+
+	HASH_ITER (hh, k->routes, e, tmp) {
+		HASH_DEL(k->routes, e);
+		free(e);
+	}
+}
+
+/* --- rules ----------------------------------------------------------------------------------- */
+
+struct kernel_rule kernel_rule_key(int family, const struct config_prefix *from,
+	const struct config_prefix *to, const char *iif, uint32_t priority, uint32_t mark,
+	uint32_t table)
+{
+	struct kernel_rule r;
+
+	memset(&r, 0, sizeof(r));
+	r.family = (uint8_t)family;
+	if (from->family) {
+		r.from_len = from->len;
+		copy_host(from, r.from);
+	}
+	if (to->family) {
+		r.to_len = to->len;
+		copy_host(to, r.to);
+	}
+	memcpy(r.iif, iif, strnlen(iif, sizeof(r.iif) - 1));
+	r.priority = priority;
+	r.mark = mark;
+	r.table = table;
+	return r;
+}
+
+static struct kernel_rule_entry *rule_find(const struct kernel *k, const struct kernel_rule *r)
+{
+	struct kernel_rule_entry *e = NULL;
+
+	HASH_FIND(hh, k->rules, r, sizeof(*r), e);
+	return e;
+}
+
+const struct kernel_rule_entry *kernel_rule_find(
+	const struct kernel *k, const struct kernel_rule *r)
+{
+	return rule_find(k, r);
+}
+
+int kernel_rule_put(struct kernel *k, const struct kernel_rule *r, bool ours)
+{
+	struct kernel_rule_entry *e = rule_find(k, r);
+
+	if (!e) {
+		if (HASH_COUNT(k->rules) >= KERNEL_MAX_RULES)
+			return -ENOSPC;
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		e->rule = *r;
+		HASH_ADD(hh, k->rules, rule, sizeof(e->rule), e);
+	}
+	e->ours = ours;
+	return 0;
+}
+
+bool kernel_rule_remove(struct kernel *k, const struct kernel_rule *r)
+{
+	struct kernel_rule_entry *e = rule_find(k, r);
+
+	if (!e)
+		return false;
+	HASH_DEL(k->rules, e);
+	free(e);
+	return true;
+}
+
+void kernel_rules_clear(struct kernel *k)
+{
+	struct kernel_rule_entry *e, *tmp;
+
+	HASH_ITER (hh, k->rules, e, tmp) {
+		HASH_DEL(k->rules, e);
+		free(e);
+	}
 }

@@ -1,11 +1,13 @@
 # netcfgd: the kernel's network configuration and the address lease. netcfgd_LEASE is the pure core
 # that the simulation links as well.
 netcfgd_LEASE := netcfgd/lease.c
-netcfgd_PURE := netcfgd/lease.c netcfgd/kernel.c netcfgd/desired.c netcfgd/reconcile.c
+netcfgd_DESIRED := netcfgd/kernel.c netcfgd/desired.c netcfgd/desired_ip.c netcfgd/desired_switch.c
+netcfgd_PURE := netcfgd/lease.c $(netcfgd_DESIRED) netcfgd/reconcile.c netcfgd/reconcile_link.c \
+	netcfgd/reconcile_ip.c netcfgd/describe.c
 netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/nfattr.c netcfgd/content.c \
 	netcfgd/userrules.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
-	netcfgd/sysctl.c netcfgd/apply.c netcfgd/engine.c
+	netcfgd/sysctl.c netcfgd/rtnl_write.c netcfgd/apply.c netcfgd/engine.c
 
 netcfgd_CABLING := netcfgd/probe.c netcfgd/cabling.c netcfgd/cabling_text.c
 netcfgd_DHCP := netcfgd/dhcp_client.c netcfgd/dhcp_server.c netcfgd/dhcp_file.c netcfgd/hook.c netcfgd/resolv.c
@@ -25,7 +27,7 @@ test_acd_SRCS := netcfgd/acd.c netcfgd/ethernet.c
 UNIT_TESTS += test_lease test_reconcile test_firewall test_engine
 test_lease_SRCS := $(netcfgd_LEASE)
 test_reconcile_SRCS := $(netcfgd_PURE)
-test_firewall_SRCS := netcfgd/kernel.c netcfgd/desired.c $(netcfgd_FIREWALL)
+test_firewall_SRCS := $(netcfgd_DESIRED) $(netcfgd_FIREWALL)
 test_firewall_PKGS := libnftnl libmnl
 test_engine_SRCS := $(netcfgd_ENGINE)
 test_engine_PKGS := libnftnl libmnl

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rtnetlink into the picture of the kernel (see observe.h). Of routes only those with our own
- * protocol number in the main table are of interest, so a full routing table costs nothing.
+ * rtnetlink into the picture of the kernel (see observe.h). Of routes and rules only those with our
+ * own protocol numbers are of interest, so a full routing table costs nothing.
  */
 #include "netcfgd/observe.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "netcfgd/wan.h"
+
 #define EVENTS_PER_DRAIN 4096
 #define DUMP_TRIES       5
+#define NO_LIFETIME      UINT32_MAX
 
 /* Attributes up to MAX of one level, the last of each type wins; others are ignored. */
 struct attrs {
@@ -80,17 +85,33 @@ static bool prefix_of(int family, uint8_t len, const struct nlattr *attr, struct
 	return true;
 }
 
+static enum kernel_owner owner_of(uint8_t protocol)
+{
+	if (protocol == OBSERVE_PROTOCOL)
+		return OWNER_CONFIG;
+	return protocol == WAN_PROTOCOL ? OWNER_WAN : OWNER_OTHER;
+}
+
+/* --- links ----------------------------------------------------------------------------------- */
+
 static void link_info(struct kernel_link *l, const struct nlattr *nest)
 {
-	struct attrs info = attrs_nested(nest), data;
+	struct attrs info = attrs_nested(nest), data = attrs_nested(info.v[IFLA_INFO_DATA]);
 
 	if (string_is(info.v[IFLA_INFO_KIND], "macvlan")) {
 		l->kind = LINK_MACVLAN;
 	} else if (string_is(info.v[IFLA_INFO_KIND], "vlan")) {
-		data = attrs_nested(info.v[IFLA_INFO_DATA]);
 		l->kind = LINK_VLAN;
 		if (data.v[IFLA_VLAN_ID] && mnl_attr_get_payload_len(data.v[IFLA_VLAN_ID]) == 2)
 			l->vlan_id = mnl_attr_get_u16(data.v[IFLA_VLAN_ID]);
+	} else if (string_is(info.v[IFLA_INFO_KIND], "bridge")) {
+		l->kind = LINK_BRIDGE;
+		l->stp = u32_of(data.v[IFLA_BR_STP_STATE]) != 0;
+		l->forward_delay = u32_of(data.v[IFLA_BR_FORWARD_DELAY]);
+	} else if (string_is(info.v[IFLA_INFO_KIND], "bond")) {
+		l->kind = LINK_BOND;
+		l->bond_mode = u8_of(data.v[IFLA_BOND_MODE]);
+		l->miimon = u32_of(data.v[IFLA_BOND_MIIMON]);
 	}
 }
 
@@ -115,6 +136,7 @@ static void on_link(struct observe *o, const struct nlmsghdr *nlh)
 		return;
 	strncpy(l.name, mnl_attr_get_str(a.v[IFLA_IFNAME]), sizeof(l.name) - 1);
 	l.parent = a.v[IFLA_LINK_NETNSID] ? 0 : u32_of(a.v[IFLA_LINK]);
+	l.master = u32_of(a.v[IFLA_MASTER]);
 	l.mtu = u32_of(a.v[IFLA_MTU]);
 	l.up = ifi->ifi_flags & IFF_UP;
 	l.carrier = a.v[IFLA_CARRIER] ? u8_of(a.v[IFLA_CARRIER]) : ifi->ifi_flags & IFF_LOWER_UP;
@@ -132,11 +154,26 @@ static void on_link(struct observe *o, const struct nlmsghdr *nlh)
 		o->err = -ENOMEM;
 }
 
+/* --- addresses ------------------------------------------------------------------------------- */
+
+static usec_t end_of(const struct nlattr *attr, usec_t now)
+{
+	struct ifa_cacheinfo life;
+
+	if (!attr || mnl_attr_get_payload_len(attr) < sizeof(life))
+		return USEC_NEVER;
+	memcpy(&life, mnl_attr_get_payload(attr), sizeof(life));
+	return life.ifa_valid == NO_LIFETIME ? USEC_NEVER : now + life.ifa_valid * USEC_PER_SEC;
+}
+
 static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct attrs a = attrs_of(nlh, sizeof(*ifa));
-	struct kernel_addr addr = {.ours = u8_of(a.v[IFA_PROTO]) == OBSERVE_PROTOCOL};
+	uint32_t flags = a.v[IFA_FLAGS] ? u32_of(a.v[IFA_FLAGS]) : ifa->ifa_flags;
+	struct kernel_addr addr = {.owner = owner_of(u8_of(a.v[IFA_PROTO])),
+		.secondary = ifa->ifa_family == AF_INET && (flags & IFA_F_SECONDARY),
+		.until = end_of(a.v[IFA_CACHEINFO], o->now)};
 	const struct nlattr *which = a.v[IFA_LOCAL] ? a.v[IFA_LOCAL] : a.v[IFA_ADDRESS];
 	int rc;
 
@@ -154,28 +191,32 @@ static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 		o->err = rc;
 }
 
+/* --- routes and rules ------------------------------------------------------------------------ */
+
 static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
 	struct attrs a = attrs_of(nlh, sizeof(*rt));
-	uint32_t table = a.v[RTA_TABLE] ? u32_of(a.v[RTA_TABLE]) : rt->rtm_table;
-	struct kernel_route r = {.metric = u32_of(a.v[RTA_PRIORITY]), .oif = u32_of(a.v[RTA_OIF])};
-	bool ours = rt->rtm_protocol == OBSERVE_PROTOCOL;
+	struct kernel_route r = {.metric = u32_of(a.v[RTA_PRIORITY]),
+		.table = a.v[RTA_TABLE] ? u32_of(a.v[RTA_TABLE]) : rt->rtm_table,
+		.oif = u32_of(a.v[RTA_OIF]),
+		.blackhole = rt->rtm_type == RTN_BLACKHOLE,
+		.owner = owner_of(rt->rtm_protocol)};
 	int rc;
 
-	if (table != RT_TABLE_MAIN || (rt->rtm_flags & RTM_F_CLONED) ||
+	if (rt->rtm_tos || (rt->rtm_flags & RTM_F_CLONED) ||
 		!prefix_of(rt->rtm_family, rt->rtm_dst_len, a.v[RTA_DST], &r.prefix))
 		return;
-	if (nlh->nlmsg_type == RTM_DELROUTE || !ours) {
+	if (nlh->nlmsg_type == RTM_DELROUTE || r.owner == OWNER_OTHER) {
 		/* Another's route in place of ours is ours gone. */
-		if (ours || (nlh->nlmsg_flags & NLM_F_REPLACE)) {
-			kernel_route_remove(o->k, &r);
+		bool gone = r.owner != OWNER_OTHER || (nlh->nlmsg_flags & NLM_F_REPLACE);
+
+		if (gone && kernel_route_remove(o->k, &r))
 			o->changed |= OBSERVE_ROUTE;
-		}
 		return;
 	}
-	if (!prefix_of(
-		    rt->rtm_family, rt->rtm_family == AF_INET ? 32 : 128, a.v[RTA_GATEWAY], &r.via))
+	if (a.v[RTA_GATEWAY] && !prefix_of(rt->rtm_family, rt->rtm_family == AF_INET ? 32 : 128,
+					a.v[RTA_GATEWAY], &r.via))
 		return;
 	o->changed |= OBSERVE_ROUTE;
 	rc = kernel_route_put(o->k, &r);
@@ -183,36 +224,83 @@ static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 		o->err = rc;
 }
 
+/* Matches by more than the configuration can say. */
+static bool rule_is_odd(const struct fib_rule_hdr *h, const struct attrs *a)
+{
+	static const uint16_t others[] = {FRA_GOTO, FRA_OIFNAME, FRA_TUN_ID, FRA_L3MDEV,
+		FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE};
+	static const uint16_t unset[] = {FRA_SUPPRESS_IFGROUP, FRA_SUPPRESS_PREFIXLEN, FRA_FWMASK};
+	bool odd = h->tos || h->action != FR_ACT_TO_TBL || (h->flags & FIB_RULE_INVERT);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		odd = odd || a->v[others[i]];
+	for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
+		odd = odd || (a->v[unset[i]] && u32_of(a->v[unset[i]]) != UINT32_MAX);
+	return odd;
+}
+
+static void on_rule(struct observe *o, const struct nlmsghdr *nlh)
+{
+	const struct fib_rule_hdr *h = mnl_nlmsg_get_payload(nlh);
+	struct attrs a = attrs_of(nlh, sizeof(*h));
+	uint32_t table = a.v[FRA_TABLE] ? u32_of(a.v[FRA_TABLE]) : h->table;
+	struct config_prefix from, to;
+	struct kernel_rule rule;
+	char iif[IFNAMSIZ] = "";
+	bool ours = u8_of(a.v[FRA_PROTOCOL]) == OBSERVE_PROTOCOL, builtin;
+	int rc;
+
+	if (rule_is_odd(h, &a) || !prefix_of(h->family, h->src_len, a.v[FRA_SRC], &from) ||
+		!prefix_of(h->family, h->dst_len, a.v[FRA_DST], &to))
+		return;
+	if (a.v[FRA_IIFNAME] && mnl_attr_get_payload_len(a.v[FRA_IIFNAME]) <= IFNAMSIZ)
+		strncpy(iif, mnl_attr_get_str(a.v[FRA_IIFNAME]), sizeof(iif) - 1);
+	rule = kernel_rule_key(h->family, &from, &to, iif, u32_of(a.v[FRA_PRIORITY]),
+		u32_of(a.v[FRA_FWMARK]), table);
+	builtin = rule.priority == KERNEL_RULE_MAIN && table == KERNEL_TABLE_MAIN && !h->src_len &&
+		  !h->dst_len && !iif[0] && !rule.mark;
+	if (!ours && !builtin)
+		return;
+	o->changed |= OBSERVE_RULE;
+	if (nlh->nlmsg_type == RTM_DELRULE) {
+		kernel_rule_remove(o->k, &rule);
+		return;
+	}
+	rc = kernel_rule_put(o->k, &rule, ours && !builtin);
+	if (rc)
+		o->err = rc;
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
 static void on_message(const struct nlmsghdr *nlh, void *arg)
 {
-	static const size_t size[] = {
-		sizeof(struct ifinfomsg), sizeof(struct ifaddrmsg), sizeof(struct rtmsg)};
-	unsigned kind = nlh->nlmsg_type >= RTM_BASE ? (nlh->nlmsg_type - RTM_BASE) / 4u : 3;
+	static const struct {
+		uint16_t type, gone;
+		size_t size;
+		void (*take)(struct observe *o, const struct nlmsghdr *nlh);
+	} kinds[] = {
+		{RTM_NEWLINK, RTM_DELLINK, sizeof(struct ifinfomsg), on_link},
+		{RTM_NEWADDR, RTM_DELADDR, sizeof(struct ifaddrmsg), on_addr},
+		{RTM_NEWROUTE, RTM_DELROUTE, sizeof(struct rtmsg), on_route},
+		{RTM_NEWRULE, RTM_DELRULE, sizeof(struct fib_rule_hdr), on_rule},
+	};
+	struct observe *o = arg;
 
-	if (kind > 2 || mnl_nlmsg_get_payload_len(nlh) < size[kind])
-		return;
-	switch (nlh->nlmsg_type) {
-	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		on_link(arg, nlh);
-		break;
-	case RTM_NEWADDR:
-	case RTM_DELADDR:
-		on_addr(arg, nlh);
-		break;
-	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
-		on_route(arg, nlh);
-		break;
-	default:
-		break;
-	}
+	/* Some of the kernel's switches, of an interface or of all. */
+	if (nlh->nlmsg_type == RTM_NEWNETCONF)
+		o->changed |= OBSERVE_SWITCH;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((nlh->nlmsg_type == kinds[i].type || nlh->nlmsg_type == kinds[i].gone) &&
+			mnl_nlmsg_get_payload_len(nlh) >= kinds[i].size)
+			kinds[i].take(o, nlh);
 }
 
 int observe_init(struct observe *o, struct nl *request, struct kernel *k)
 {
 	static const unsigned groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
+		RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
 
 	*o = (struct observe){.request = request, .k = k, .events.fd = -1};
 	return nl_open_events(
@@ -224,11 +312,13 @@ void observe_fini(struct observe *o)
 	nl_close(&o->events);
 }
 
-static int dump_one(struct observe *o, uint16_t type, uint8_t family)
+/* `protocol`: of routes only. */
+static int dump_one(struct observe *o, uint16_t type, uint8_t family, uint8_t protocol)
 {
 	char buf[256] __attribute__((aligned(8))) = {0};
 	int rc = -EINTR;
 
+	o->now = clock_now_us();
 	for (int i = 0; i < DUMP_TRIES && rc == -EINTR; i++) {
 		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
@@ -241,32 +331,49 @@ static int dump_one(struct observe *o, uint16_t type, uint8_t family)
 			struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
 
 			m->ifa_family = family;
+		} else if (type == RTM_GETRULE) {
+			struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
+
+			m->family = family;
 		} else {
 			struct rtmsg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
 
 			m->rtm_family = family;
-			m->rtm_protocol = OBSERVE_PROTOCOL;
-			m->rtm_table = RT_TABLE_MAIN;
+			m->rtm_protocol = protocol;
 		}
 		rc = nl_dump(o->request, nlh, on_message, o);
 	}
-	/* Changed under our hands each time: the notifications will tell the rest. */
-	return rc == -EINTR ? 0 : rc;
+	/* Changed under our hands each time: the notifications will tell the rest. A kernel without
+	 * IPv6 has nothing of it. */
+	if (rc == -EINTR || (family == AF_INET6 && (rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT)))
+		return 0;
+	return rc;
 }
 
 static int dump_routes(struct observe *o)
 {
-	int rc;
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	int rc = 0;
 
 	kernel_routes_clear(o->k);
 	o->routes_stale = false;
 	o->changed |= OBSERVE_ROUTE;
-	rc = dump_one(o, RTM_GETROUTE, AF_INET);
-	if (rc)
-		return rc;
-	rc = dump_one(o, RTM_GETROUTE, AF_INET6);
-	/* A kernel without IPv6, or nothing in the table yet. */
-	return rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT || rc == -ENOENT ? 0 : rc;
+	for (size_t i = 0; i < 2 && !rc; i++) {
+		rc = dump_one(o, RTM_GETROUTE, families[i], OBSERVE_PROTOCOL);
+		if (!rc)
+			rc = dump_one(o, RTM_GETROUTE, families[i], WAN_PROTOCOL);
+	}
+	return rc;
+}
+
+static int dump_rules(struct observe *o)
+{
+	int rc;
+
+	kernel_rules_clear(o->k);
+	o->changed |= OBSERVE_RULE;
+	rc = dump_one(o, RTM_GETRULE, AF_INET, 0);
+	return rc ? rc : dump_one(o, RTM_GETRULE, AF_INET6, 0);
 }
 
 static void forget_links(struct kernel *k)
@@ -284,18 +391,23 @@ int observe_dump(struct observe *o)
 	o->err = 0;
 	o->changed |= OBSERVE_LINK | OBSERVE_NEW_LINK | OBSERVE_ADDR;
 	forget_links(o->k);
-	rc = dump_one(o, RTM_GETLINK, AF_UNSPEC);
+	rc = dump_one(o, RTM_GETLINK, AF_UNSPEC, 0);
 	if (!rc)
-		rc = dump_one(o, RTM_GETADDR, AF_UNSPEC);
+		rc = dump_one(o, RTM_GETADDR, AF_UNSPEC, 0);
 	if (!rc)
 		rc = dump_routes(o);
+	if (!rc)
+		rc = dump_rules(o);
 	return rc ? rc : o->err;
 }
 
 int observe_drain(struct observe *o)
 {
 	unsigned changed;
-	int rc = nl_events(&o->events, EVENTS_PER_DRAIN, on_message, o);
+	int rc;
+
+	o->now = clock_now_us();
+	rc = nl_events(&o->events, EVENTS_PER_DRAIN, on_message, o);
 
 	if (rc < 0 || o->err)
 		rc = observe_dump(o);

@@ -9,7 +9,8 @@
 #include "netcfgd/kernel.h"
 #include "netcfgd/nl.h"
 
-/* How routes, addresses and vlans of ours are told from others'. */
+/* How routes, rules and addresses of ours (WAN_PROTOCOL: of a lease), and vlans, bridges and bonds,
+ * are told from others'. */
 #define OBSERVE_PROTOCOL 77
 #define OBSERVE_ALIAS    "gatepair"
 
@@ -18,12 +19,15 @@ enum observe_change {
 	OBSERVE_ADDR = 1 << 1,
 	OBSERVE_ROUTE = 1 << 2, /* our routes were read again */
 	OBSERVE_NEW_LINK = 1 << 3,
+	OBSERVE_RULE = 1 << 4,
+	OBSERVE_SWITCH = 1 << 5, /* some kernel switch: it must be read to know which */
 };
 
 struct observe {
 	struct nl *request; /* shared with apply */
 	struct nl events;
 	struct kernel *k;
+	usec_t now;        /* of the present dump or drain, for lifetimes */
 	unsigned changed;  /* since the last drain */
 	bool routes_stale; /* the kernel drops routes without a word when links or addresses go */
 	int err;           /* first of a message, e.g. -ENOMEM */

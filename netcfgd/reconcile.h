@@ -9,7 +9,8 @@
  *  - not held: virtual addresses go first, then the gate closes, then their links go down;
  *  - held: the gate opens, then the links go up, then addresses come;
  *  - forwarding is switched on only behind a firewall;
- *  - a link with virtual addresses never comes up before its switches are set.
+ *  - a link with virtual addresses never comes up before its switches are set;
+ *  - what replaces something comes before that goes, where the kernel can have both.
  */
 #ifndef GATEPAIR_NETCFGD_RECONCILE_H
 #define GATEPAIR_NETCFGD_RECONCILE_H
@@ -18,32 +19,60 @@
 
 #define PLAN_MAX 1024
 
+#define BRIDGE_FORWARD_DELAY 400 /* 1/100 s: the least that 802.1D allows */
+#define BOND_MIIMON          100 /* ms */
+
 enum op_kind {
+	OP_LINK_RENAME,
 	OP_LINK_ADD,
 	OP_LINK_DEL,
 	OP_LINK_UP,
 	OP_LINK_DOWN,
 	OP_LINK_MTU,
+	OP_LINK_MAC,
+	OP_LINK_MASTER,
+	OP_LINK_OPTIONS, /* of a bridge or bond */
 	OP_ADDR_SET,
 	OP_ADDR_DEL,
 	OP_ROUTE_SET,
 	OP_ROUTE_DEL,
+	OP_RULE_ADD,
+	OP_RULE_DEL,
 	OP_SYSCTL,
 	OP_FIREWALL, /* write the whole table, gate included */
 	OP_GATE,
 };
 
+struct op_link {
+	const struct desired_link *want; /* NULL: DEL, and MASTER of what is not configured */
+	uint8_t mac[KERNEL_MAC_LEN];     /* ADD, MAC */
+	bool has_mac;                    /* ADD */
+	bool virt;                       /* DOWN: of a link with virtual addresses only */
+	uint32_t mtu;                    /* MTU */
+	uint32_t master;                 /* MASTER: ifindex, 0: none */
+	char from[IFNAMSIZ];             /* RENAME: the old name; MASTER: the master's name */
+};
+
 struct op {
 	enum op_kind kind;
-	uint32_t index; /* of the link; LINK_ADD: of its parent */
+	uint32_t index; /* of the link; LINK_ADD: of its parent, 0: it has none */
 	char name[IFNAMSIZ];
+	bool failed; /* the kernel refused; set when the plan is carried out */
 	union {
-		const struct desired_link *link; /* LINK_ADD, LINK_MTU */
+		struct op_link link;
 		struct {
 			struct config_prefix prefix;
-			bool virt;
+			bool virt, wan;
+			usec_t until; /* wan: end of its lifetime */
 		} addr;
-		struct kernel_route route;
+		struct {
+			struct kernel_route r;
+			bool onlink;
+		} route;
+		struct {
+			struct kernel_rule r;
+			bool builtin;
+		} rule;
 		const struct desired_sysctl *sysctl;
 		bool open; /* FIREWALL, GATE */
 	};
@@ -61,6 +90,12 @@ enum reconcile_scope { RECONCILE_ALL, RECONCILE_LEASE };
 
 void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 	enum reconcile_scope scope, struct plan *plan);
+/* Is there a stranger's interface where one of ours is to be? It is left alone. */
+bool reconcile_name_taken(
+	const struct desired *d, const struct desired_link *w, const struct kernel *k);
+/* The bridge or bond, not ours, that keeps a member from its own; NULL: none. */
+const struct kernel_link *reconcile_strange_master(
+	const struct desired_link *w, const struct kernel *k);
 /* The gate open and all virtual addresses up. An interface that is not there does not count: the
  * node serves with what it has; whether it should is for the election to say. */
 bool reconcile_lease_complete(const struct desired *d, const struct kernel *k);

@@ -27,6 +27,7 @@ extern char **environ;
 
 static char file[] = "/tmp/gatepair-test-engine-XXXXXX";
 static struct engine e;
+static struct config *site; /* the last that was committed */
 static unsigned errors, link_events;
 static char last_error[APPLY_TEXT_MAX * 2];
 
@@ -123,9 +124,13 @@ static int commit(struct engine *en, const char *text)
 	if (config_load(file, NULL, &cfg, why, sizeof(why)) != 0)
 		fail_msg("%s", why);
 	rc = engine_prepare(en, cfg, why, sizeof(why));
-	if (!rc)
-		rc = engine_commit(en, cfg, why, sizeof(why));
-	config_free(cfg);
+	if (rc) {
+		config_free(cfg);
+		return rc;
+	}
+	rc = engine_commit(en, cfg, why, sizeof(why));
+	config_free(site);
+	site = cfg;
 	return rc;
 }
 
@@ -195,6 +200,8 @@ static int end(void **state)
 {
 	(void)state;
 	engine_fini(&e);
+	config_free(site);
+	site = NULL;
 	return 0;
 }
 
@@ -220,7 +227,7 @@ static void test_configure_and_restart(void **state)
 	assert_int_equal(read_number("/proc/sys/net/netfilter/nf_conntrack_tcp_loose"), 0);
 	assert_int_equal(read_number("/proc/sys/net/netfilter/nf_conntrack_events"), 1);
 	assert_false(kernel_link_by_name(&e.k, "vr10.ge2")->up);
-	assert_int_equal(e.k.n_routes, 1);
+	assert_int_equal(HASH_COUNT(e.k.routes), 1);
 	/* The same again, and again after a restart: not one write. */
 	e.operations = 0;
 	assert_int_equal(commit(&e, SITE), 0);
@@ -342,7 +349,7 @@ static void test_repairs(void **state)
 		worst = took > worst ? took : worst;
 		assert_int_equal(virtuals_up(), 10);
 		assert_true(e.k.fw.gate_open);
-		assert_int_equal(e.k.n_routes, 1);
+		assert_int_equal(HASH_COUNT(e.k.routes), 1);
 		assert_true(e.lease.held);
 	}
 	print_message("%zu kinds of damage, each put back within %lld µs\n",
@@ -380,7 +387,7 @@ static void test_reload(void **state)
 	assert_int_equal(commit(&e, LAN VRRP_LAN), 0);
 	assert_null(kernel_link_by_name(&e.k, "vr12.ge3"));
 	assert_int_equal(virtuals_up(), 9);
-	assert_int_equal(e.k.n_routes, 0);
+	assert_int_equal(HASH_COUNT(e.k.routes), 0);
 	/* An interface goes: its address and its switches with it. */
 	assert_int_equal(commit(&e, "node = \"gw-01\"\ninterface \"ge2\" { role = lan address = "
 				    "{\"10.0.0.2/24\"} }\n"),

@@ -150,11 +150,12 @@ static void model_link_add(struct world *w, const struct op *op)
 	assert_null(l);
 	assert_non_null(kernel_link(&w->k, op->index));
 	l = model_link(w, op->name);
-	l->kind = op->link->kind;
+	l->kind = op->link.want->kind;
 	l->parent = op->index;
-	l->vlan_id = op->link->vlan_id;
+	l->vlan_id = op->link.want->vlan_id;
 	l->ours = l->kind == LINK_VLAN;
-	memcpy(l->mac, op->link->mac, sizeof(l->mac));
+	memcpy(l->mac, op->link.want->mac, sizeof(l->mac));
+	l->mtu = kernel_link(&w->k, op->index)->mtu;
 }
 
 /* Links on top of it go as well. */
@@ -183,7 +184,7 @@ static void model_link_del(struct world *w, uint32_t index)
 static void model_apply(struct world *w, const struct op *op)
 {
 	struct kernel_link *l = kernel_link(&w->k, op->index);
-	struct kernel_addr addr = {.prefix = op->addr.prefix, .ours = true};
+	struct kernel_addr addr = {.prefix = op->addr.prefix, .owner = OWNER_CONFIG, .until = USEC_NEVER};
 
 	switch (op->kind) {
 	case OP_LINK_ADD:
@@ -200,9 +201,21 @@ static void model_apply(struct world *w, const struct op *op)
 		assert_non_null(l);
 		l->up = false;
 		break;
+	case OP_RULE_ADD:
+		assert_int_equal(kernel_rule_put(&w->k, &op->rule.r, true), 0);
+		break;
+	case OP_RULE_DEL:
+		kernel_rule_remove(&w->k, &op->rule.r);
+		break;
+	case OP_LINK_RENAME:
+	case OP_LINK_MAC:
+	case OP_LINK_MASTER:
+	case OP_LINK_OPTIONS:
+		fail();
+		break;
 	case OP_LINK_MTU:
 		assert_non_null(l);
-		l->mtu = op->link->mtu;
+		l->mtu = op->link.mtu;
 		break;
 	case OP_ADDR_SET:
 		assert_int_equal(kernel_addr_put(&w->k, op->index, &addr), 0);
@@ -213,10 +226,10 @@ static void model_apply(struct world *w, const struct op *op)
 		kernel_addr_remove(&w->k, op->index, &op->addr.prefix);
 		break;
 	case OP_ROUTE_SET:
-		assert_int_equal(kernel_route_put(&w->k, &op->route), 0);
+		assert_int_equal(kernel_route_put(&w->k, &op->route.r), 0);
 		break;
 	case OP_ROUTE_DEL:
-		kernel_route_remove(&w->k, &op->route);
+		kernel_route_remove(&w->k, &op->route.r);
 		break;
 	case OP_SYSCTL:
 		w->k.sysctls[op->sysctl - w->d->sysctls] = op->sysctl->value;
@@ -287,6 +300,10 @@ static void check_op(const struct world *w, const struct op *op)
 	case OP_LINK_UP:
 	case OP_LINK_DOWN:
 	case OP_LINK_MTU:
+	case OP_LINK_RENAME:
+	case OP_LINK_MAC:
+	case OP_LINK_MASTER:
+	case OP_LINK_OPTIONS:
 		check_link_op(w, op);
 		break;
 	case OP_ADDR_SET:
@@ -295,7 +312,7 @@ static void check_op(const struct world *w, const struct op *op)
 		break;
 	case OP_ADDR_DEL:
 		a = kernel_addr_find(l, &op->addr.prefix);
-		assert_true(a->ours || desired_is_virtual(w->d, l->name, &a->prefix));
+		assert_true(a->owner != OWNER_OTHER || desired_is_virtual(w->d, l->name, &a->prefix));
 		/* Nothing may be answered from here on, however long the removal takes. */
 		if (desired_is_virtual(w->d, l->name, &a->prefix) && !w->held)
 			assert_false(firewall_right(w) && w->k.fw.gate_open);
@@ -314,6 +331,8 @@ static void check_op(const struct world *w, const struct op *op)
 		break;
 	case OP_ROUTE_SET:
 	case OP_ROUTE_DEL:
+	case OP_RULE_ADD:
+	case OP_RULE_DEL:
 		break;
 	}
 }
@@ -332,7 +351,7 @@ static void check_addresses(const struct world *w)
 	}
 	for (l = w->k.by_index; l; l = l->by_index.next) {
 		for (size_t i = 0; i < l->n_addrs; i++) {
-			bool wanted = !l->addrs[i].ours;
+			bool wanted = l->addrs[i].owner == OWNER_OTHER;
 
 			for (size_t n = 0; n < w->d->n_addrs && !wanted; n++)
 				wanted = strcmp(w->d->addrs[n].link, l->name) == 0 &&
