@@ -68,30 +68,37 @@ int config_support(const struct config *cfg, const struct config_text *t, int *r
 	return err;
 }
 
-void config_warn(const struct config *cfg, const char *file, void (*say)(const char *line))
+/* --- what is not refused ---------------------------------------------------------------------- */
+
+static void warn_rule(const struct config *cfg, const struct config_rule *r, const char *file,
+	void (*say)(const char *line))
 {
 	char text[512];
 
-	for (size_t i = 0; i < cfg->n_interfaces; i++) {
-		const struct config_interface *in = &cfg->interfaces[i];
+	if (r->table == CONFIG_TABLE_MAIN)
+		return;
+	for (size_t i = 0; i < cfg->n_routes; i++)
+		if (cfg->routes[i].table == r->table)
+			return;
+	snprintf(text, sizeof(text),
+		"%s:%d: warning: rule \"%s\": no route of this file is in table %u, so the rule "
+		"changes nothing until there is one",
+		file, r->line, r->name, r->table);
+	say(text);
+}
 
-		if (in->dhcp) {
-			snprintf(text, sizeof(text),
-				"%s:%d: warning: interface \"%s\": this version takes no address "
-				"by "
-				"DHCP, only those of `address`",
-				file, in->line, in->name);
-			say(text);
-		}
-		if (in->dhcp_server) {
-			snprintf(text, sizeof(text),
-				"%s:%d: warning: interface \"%s\": this version serves no "
-				"addresses "
-				"by DHCP",
-				file, in->line, in->name);
-			say(text);
-		}
+void config_warn(const struct config *cfg, const char *file, void (*say)(const char *line))
+{
+	const struct config_firewall *f = &cfg->firewall;
+	char text[512];
+
+	if (f->unchecked) {
+		snprintf(text, sizeof(text), "%s:%d: warning: firewall: rules-file %.200s: %s",
+			file, f->line, f->rules_file, f->unchecked);
+		say(text);
 	}
+	for (size_t i = 0; i < cfg->n_rules; i++)
+		warn_rule(cfg, &cfg->rules[i], file, say);
 	if (cfg->cluster.track_pings.n > 0) {
 		snprintf(text, sizeof(text),
 			"%s:%d: warning: cluster: this version tracks interfaces only, track-ping "
