@@ -70,8 +70,12 @@ static const struct engine_ops engine_callbacks = {
 
 static void on_wan(void *owner, const struct wan_lease *lease)
 {
-	(void)owner;
-	(void)lease;
+	struct netcfgd *n = owner;
+	/* What cannot be used was reported. */
+	int rc = engine_set_wan(&n->engine, lease, clock_now_us());
+
+	log_debug("interface=%s lease state=%d result=%d", lease->link, lease->state, rc);
+	netcfgd_rearm(n);
 }
 
 static void on_rules(void *owner, uint64_t of)
@@ -142,18 +146,6 @@ static int prepare(void *owner, const struct config *cfg, char *why, size_t why_
 	return engine_prepare(&n->engine, cfg, why, why_size);
 }
 
-static void warn_dhcp(const struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->n_interfaces; i++) {
-		const struct config_interface *c = &cfg->interfaces[i];
-
-		if (c->dhcp || c->dhcp_server)
-			log_warn("interface %s: %s is not served by this version; give it a static "
-				 "address",
-				c->name, c->dhcp ? "dhcp" : "dhcp-server");
-	}
-}
-
 static void commit(void *owner, const struct config *cfg)
 {
 	struct netcfgd *n = owner;
@@ -161,7 +153,6 @@ static void commit(void *owner, const struct config *cfg)
 	char why[APPLY_TEXT_MAX] = "";
 	int rc;
 
-	warn_dhcp(cfg);
 	n->tell_all = true;
 	rc = engine_commit(&n->engine, cfg, why, sizeof(why));
 	if (rc)
