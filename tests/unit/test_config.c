@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "common/config_internal.h"
+#include "common/model.h"
+#include "tests/unit/config_mistakes.h"
 #include "tests/unit/config_sample.h"
 
 static char folder[] = "/tmp/gatepair-test-XXXXXX";
@@ -73,383 +75,6 @@ static int load_text(
 	return config_load(file, statedir, cfg, err, 512);
 }
 
-static const struct {
-	const char *from, *to;
-	const char *message; /* behind "FILE:"; */
-} bad[] = {
-	{"node = \"gw-01\"", "", "1: node is missing; add it"},
-	{"node = \"gw-01\"", "node = \"g w\"", "1: node: \"g w\" is not a name; "},
-	{"node = \"gw-01\"", "nodes = \"gw-01\"", "1: no such option 'nodes'; "},
-	{"node = \"gw-01\"", "node = \"a\" node = \"b\"",
-		"1: node is set twice, first in line 1; "},
-	{"node = \"gw-01\"", "node = \"gw\\0-01\"", "1: characters by number are not supported; "},
-	{"node = \"gw-01\"", "node = \"gw\\x00-01\"", "1: characters by number are not "},
-	{"node = \"gw-01\"", "node = \"${HOME}\"", "1: ${ is not supported; "},
-	{"node = \"gw-01\"", "node = \"gw", "1: this string is not closed on its line; "},
-	{"node = \"gw-01\"", "node = \"gw-01\" /* ", "1: this comment is never closed; "},
-	{"node = \"gw-01\"", "node = \"gw-01\"\n\x01", "2: a control character in the text; "},
-	{"node = \"gw-01\"", "node = \"gw-01\"\n}", "2: unexpected closing brace; "},
-	{"address = {\"10.0.0.2/24\"} }", "address = {\"10.0.0.2/24\"}",
-		"5: interface begins inside of the interface section of line 4; close that one "},
-	{"node = \"gw-01\"", "node = {\"gw-01\"}", "1: unexpected token '{'; "},
-	{"mtu = 1400", "mut = 1400", "5: interface \"ge3\": no such option 'mut'; "},
-	{"mtu = 1400", "mtu = 14",
-		"5: interface \"ge3\": mtu: \"14\" is not a number from 576 to 65535; "},
-	{"mtu = 1400", "mtu = 0x600", "5: interface \"ge3\": mtu: \"0x600\" is not a number from "},
-	{"dhcp = true", "dhcp = maybe",
-		"5: interface \"ge3\": dhcp: \"maybe\" is not a yes or no; "},
-	{"role = wan", "", "5: interface \"ge3\": role is missing; "},
-	{"role = wan", "role = dmz",
-		"5: interface \"ge3\": role: \"dmz\" is not one of mgmt lan wan ha"},
-	{"\"1.1.1.1\"", "\"1.1.1.1/24\"",
-		"5: interface \"ge3\": dns: \"1.1.1.1/24\" is not a single address; "},
-	{"\"10.0.0.2/24\"", "\"10.0.0.256/24\"",
-		"4: interface \"ge2\": address: \"10.0.0.256/24\" is not an address; "},
-	{"\"10.0.0.2/24\"", "\"10.0.0.2/33\"",
-		"4: interface \"ge2\": address: \"10.0.0.2/33\" is not an address; "},
-	{"\"10.0.0.2/24\"", "\"10.0.0.0/24\"",
-		"4: interface \"ge2\": 10.0.0.0/24 is not an address that a host can have; "},
-	{"\"10.0.0.2/24\"", "\"192.168.0.1/24\"",
-		"4: interface \"ge2\": 192.168.0.1/24 is also the address of \"ge1\"; "},
-	{"\"10.0.0.2/24\"", "\"10.0.0.2/24\", \"10.0.0.2/25\"",
-		"4: interface \"ge2\": 10.0.0.2/25 is listed twice; "},
-	{"address = {\"192.168.0.1/24\"}", "",
-		"3: interface \"ge1\": dhcp-server needs an IPv4 address on it; "},
-	{"interface \"ge3\"", "interface \"ge2\"", "5: found duplicate title 'ge2'; "},
-	{"vlan \"ge2.10\"", "vlan \"ge3\"",
-		"7: vlan \"ge3\": the name is taken by the one in line 5; "},
-	{"interface \"ge3\"", "interface \"ge3-is-much-too-long\"",
-		"5: interface \"ge3-is-much-too-long\": interface name: "},
-	{"interface \"ge3\"", "interface", "5: missing title for section 'interface'; "},
-	{"interface \"ge3\"", "interfaze \"ge3\"", "5: no such option 'interfaze'; "},
-	{"id = 10", "id = 4095",
-		"7: vlan \"ge2.10\": id: \"4095\" is not a number from 1 to 4094; "},
-	{"id = 10", "id = 0", "7: vlan \"ge2.10\": id: \"0\" is not a number from 1 to 4094; "},
-	{"id = 10", "id = -1", "7: vlan \"ge2.10\": id: \"-1\" is not a number "},
-	{"parent = \"ge2\"", "parent = \"ge9\"",
-		"7: vlan \"ge2.10\": parent \"ge9\" is not an interface of this file; "},
-	{"parent = \"ge2\"", "parent = \"ge2.10\"",
-		"7: vlan \"ge2.10\": parent \"ge2.10\" is a vlan itself; "},
-	{"via = \"203.0.113.1\"", "via = \"2001:db8::1\"",
-		"8: route \"0.0.0.0/0\": via 2001:db8::1 is of another address family; "},
-	{"via = \"203.0.113.1\"", "", "8: route \"0.0.0.0/0\": it leads nowhere; "},
-	{"route \"10.9.0.0/16\"", "route \"10.9.0.1/16\"",
-		"9: route \"10.9.0.1/16\": the destination has bits behind its length; "},
-	{"heartbeat       = 10ms", "heartbeat = 99999999999s",
-		"16: cluster: heartbeat: \"99999999999s\" is out of range; "},
-	{"heartbeat       = 10ms", "heartbeat = 99999999999999999999s",
-		"16: cluster: heartbeat: \"99999999999999999999s\" is not a duration; "},
-	{"route \"10.9.0.0/16\"", "route \"10.9/16\"",
-		"9: route \"10.9/16\": destination: \"10.9/16\" is not an address; "},
-	{"route \"10.9.0.0/16\" { via = \"10.0.0.9\" metric = 20 }",
-		"route \"0.0.0.0/0\" { via = \"10.0.0.9\" }",
-		"9: route \"0.0.0.0/0\": the one in line 8 has the same destination, table and "
-		"metric; "},
-	{"priority        = 150", "priority = 255",
-		"12: cluster: priority: \"255\" is not a number from 1 to 254; "},
-	{"priority        = 150", "prioritty = 150", "12: cluster: no such option 'prioritty'; "},
-	{"preempt         = synced", "preempt = often",
-		"13: cluster: preempt: \"often\" is not one of never synced always"},
-	{"advert-interval = 1s", "advert-interval = 1",
-		"15: cluster: advert-interval: \"1\" is not a duration; "},
-	{"advert-interval = 1s", "advert-interval = 9ms",
-		"15: cluster: advert-interval: \"9ms\" is out of range; write 10ms to 40950ms"},
-	{"advert-interval = 1s", "advert-interval = 41s",
-		"15: cluster: advert-interval: \"41s\" is out of range; "},
-	{"advert-interval = 1s", "advert-interval = 15ms",
-		"15: cluster: advert-interval is sent in hundredths of a second; "},
-	{"advert-interval = 1s", "advert-interval = 1500ms",
-		"26: vrrp \"wan\": version 2 counts whole seconds; "},
-	{"heartbeat       = 10ms", "heartbeat = 4ms",
-		"16: cluster: heartbeat: \"4ms\" is out of range; write 5ms to 1s, or off"},
-	{"dead-after      = 5", "dead-after = 1",
-		"17: cluster: dead-after: \"1\" is not a number from 3 to 100; "},
-	{"{\"ge2\", \"ge3\"}", "{\"ge2\", \"ge7\"}",
-		"18: cluster: track-interface \"ge7\" is not an interface of this file; "},
-	{"{\"ge2\", \"ge3\"}", "{\"ge2\" \"ge3\"}", "18: cluster: unexpected token "},
-	{"# auth-key-file = \"/etc/gatepair/vrrp.key\"",
-		"auth-key-file = \"/nonexistent/vrrp.key\" # ",
-		"20: cluster: auth-key-file: /nonexistent/vrrp.key cannot be read: No such file or "
-		"directory; "},
-	{"vrid = 11", "vrid = 256",
-		"23: vrrp \"voice\": vrid: \"256\" is not a number from 1 to 255; "},
-	{"vrid = 11", "vrid = 0",
-		"23: vrrp \"voice\": vrid: \"0\" is not a number from 1 to 255; "},
-	{"interface = \"ge2.10\" vrid = 11 virtual-address = {\"10.0.10.1/24\"}",
-		"interface = \"ge2\" vrid = 10 virtual-address = {\"10.0.0.7/24\"}",
-		"23: vrrp \"voice\": vrid 10 is already that of vrrp \"lan\" on interface "
-		"\"ge2\"; "},
-	{"vrrp \"voice\"", "vrrp \"lan\"", "23: found duplicate title 'lan'; "},
-	{"interface = \"ge2.10\"", "interface = \"ge2.11\"",
-		"23: vrrp \"voice\": interface \"ge2.11\" is not an interface of this file; "},
-	{"{\"10.0.0.1/24\"}", "{\"10.0.0.2/24\"}",
-		"22: vrrp \"lan\": virtual-address 10.0.0.2/24 is this node's own address on "
-		"\"ge2\"; "},
-	{"{\"10.0.0.1/24\"}", "{\"10.1.0.1/24\"}",
-		"22: vrrp \"lan\": virtual-address 10.1.0.1/24 is in no subnet of interface "
-		"\"ge2\"; "},
-	{"{\"10.0.0.1/24\"}", "{\"10.0.0.1/24\", \"10.0.0.1/32\"}",
-		"22: vrrp \"lan\": virtual-address 10.0.0.1 is listed twice, "},
-	{"{\"10.0.0.1/24\"}", "{}", "22: vrrp \"lan\": virtual-address is missing; "},
-	{"{\"10.0.0.1/24\"}", "{\"0.0.0.0/0\"}",
-		"22: vrrp \"lan\": virtual-address 0.0.0.0/0 is not an address that a host can "
-		"have; "},
-	{"version = 2", "version = 4",
-		"27: vrrp \"wan\": version: \"4\" is not a number from 2 to 3; "},
-	{"version = 2", "version = 3", "27: vrrp \"wan\": only version 2 of VRRP has passwords; "},
-	{"\"s3cret\"", "\"s3cret-is-long\"",
-		"27: vrrp \"wan\": password: must have 1 to 8 printable characters; "},
-	{"checksum = legacy", "checksum = crc",
-		"24: vrrp \"voice\": checksum: \"crc\" is not one of rfc9568 legacy"},
-	{"nat { interface = \"ge3\"", "nat { interface = \"ge8\"",
-		"29: nat: interface \"ge8\" is not an interface of this file; "},
-	{"nat { interface = \"ge3\"", "nat { interface = \"ge1\"",
-		"29: nat: to = virtual, but no vrrp is on interface \"ge1\"; "},
-	{"to = virtual", "to = elsewhere",
-		"29: nat: to: \"elsewhere\" is not \"virtual\" or an address"},
-	{"peer = \"169.254.77.2\"", "", "31: sync: peer is missing; "},
-	{"peer = \"169.254.77.2\"", "peer = \"169.254.77.1\"",
-		"32: sync: peer 169.254.77.1 is this node's own address; "},
-	{"peer = \"169.254.77.2\"", "peer = \"10.2.0.1\"",
-		"32: sync: peer 10.2.0.1 is in no subnet of interface \"ge4\"; "},
-	{"interface = \"ge4\"", "interface = \"ge2\"",
-		"32: sync: interface \"ge2\" does not have role = ha"},
-	{"port = 3780", "port = 65536",
-		"32: sync: port: \"65536\" is not a number from 1 to 65535; "},
-	{"\"node.key\"", "\"../node.key\"",
-		"33: sync: identity \"../node.key\" is not a plain file name; "},
-	{"\"" SAMPLE_FP "\"", "\"sha256:abc\"",
-		"34: sync: peer-fingerprint: \"sha256:abc\" is not a fingerprint; "},
-	{"\"" SAMPLE_FP "\"", "\"md5:abc\"",
-		"34: sync: peer-fingerprint: \"md5:abc\" is not a fingerprint; "},
-	{"portal {", "sync { } portal {",
-		"37: sync: there is a second one; the first is in line 31, "},
-	{"proxy  {", "cluster { }\nproxy  {",
-		"38: cluster: there is a second one; the first is in line 11, "},
-	{"https://portal", "http://portal",
-		"37: portal: url \"http://portal.example:8443\" does not begin with https://; "},
-	{"port = 3128", "", "38: proxy: port is missing; "},
-	{"user = \"me\"", "password-file = \"/nonexistent\"",
-		"38: proxy: password-file without a user; "},
-	{"model = generic", "model = zt900",
-		"2: model: \"zt900\" is not one of generic zt400 zt600 "},
-	{"interface \"p9\" { device = \"enp3s0\"", "interface \"p9\" { device = \"ge2\"",
-		"46: interface \"p9\": device \"ge2\" is that of interface \"ge2\" too; "},
-	{"device = \"enp3s0\"", "device = \"br0\"",
-		"46: interface \"p9\": device \"br0\" is the name of a bridge in this file; "},
-	{"device = \"enp3s0\"", "device = \"a/b\"",
-		"46: interface \"p9\": device: \"a/b\" is not an interface name; "},
-	{"role = mgmt  address", "address", "3: interface \"ge1\": role is missing; add it"},
-	{"52:54:00:12:34:56", "53:54:00:12:34:56",
-		"40: bridge \"br0\": mac: \"53:54:00:12:34:56\" is not the MAC address of "},
-	{"52:54:00:12:34:56", "00:00:00:00:00:00",
-		"40: bridge \"br0\": mac: \"00:00:00:00:00:00\" is not the MAC address of "},
-	{"52:54:00:12:34:56", "52-54-00-12-34-56",
-		"40: bridge \"br0\": mac: \"52-54-00-12-34-56\" is not the MAC address of "},
-	{"52:54:00:12:34:56", "52:54:00:12:34:5",
-		"40: bridge \"br0\": mac: \"52:54:00:12:34:5\" is not the MAC address of "},
-	{"52:54:00:12:34:56", "52:54:00:12:34:5g",
-		"40: bridge \"br0\": mac: \"52:54:00:12:34:5g\" is not the MAC address of "},
-	/* bridges and bonds */
-	{"ports = {\"p5\", \"p6\"}", "", "39: bridge \"br0\": ports is missing; "},
-	{"ports = {\"p5\", \"p6\"}", "ports = {}", "39: bridge \"br0\": ports is missing; "},
-	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"p5\"}",
-		"39: bridge \"br0\": port \"p5\" is listed twice; "},
-	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"ge2\"}",
-		"39: bridge \"br0\": port \"ge2\" has a section of its own in line 4; remove "},
-	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"br0\"}",
-		"39: bridge \"br0\": it is listed as its own port; "},
-	{"ports = {\"p5\", \"p6\"}", "ports = {\"p5\", \"br0.30\"}",
-		"39: bridge \"br0\": port \"br0.30\" has a section of its own in line 44; "},
-	{"ports = {\"p7\"}", "ports = {\"p6\"}",
-		"42: bond \"bond0\": port \"p6\" is a port of \"br0\" already; "},
-	{"ports = {\"p7\"}", "ports = {\"p7-is-much-too-long\"}",
-		"42: bond \"bond0\": ports: \"p7-is-much-too-long\" is not an interface name; "},
-	{"ports = {\"p7\"}",
-		"ports = {\"a1\", \"a2\", \"a3\", \"a4\", \"a5\", \"a6\", \"a7\", \"a8\", \"a9\", "
-		"\"b1\", \"b2\", \"b3\", \"b4\", \"b5\", \"b6\", \"b7\", \"b8\"}",
-		"42: bond \"bond0\": 17 ports; at most 16 are allowed, "},
-	{"mode = 802.3ad", "mode = lacp",
-		"42: bond \"bond0\": mode: \"lacp\" is not one of active-backup 802.3ad "
-		"balance-xor"},
-	{"mode = 802.3ad", "stp = true", "42: bond \"bond0\": no such option 'stp'; "},
-	{"stp = true", "mode = 802.3ad", "39: bridge \"br0\": no such option 'mode'; "},
-	{"stp = true  role = lan", "", "39: bridge \"br0\": role is missing; "},
-	{"bridge \"br0\"", "bridge \"ge2.10\"",
-		"7: vlan \"ge2.10\": the name is taken by the one in line 39; "},
-	{"bond \"bond0\"", "bond \"ge3\"",
-		"42: bond \"ge3\": the name is taken by the one in line 5; "},
-	{"bond \"bond0\"", "bond \"a-name-of-16-chr\"",
-		"42: bond \"a-name-of-16-chr\": interface name: "},
-	{"vrrp \"lan\"   { interface = \"ge2\"", "vrrp \"lan\"   { interface = \"p5\"",
-		"22: vrrp \"lan\": interface \"p5\" is a port of \"br0\"; name that instead"},
-	{"nat { interface = \"ge3\"  to = virtual",
-		"nat { interface = \"p7\"  to = \"203.0.113.10\"",
-		"29: nat: interface \"p7\" is a port of \"bond0\"; name that instead"},
-	/* vlans */
-	{"parent = \"br0\"", "parent = \"p5\"",
-		"44: vlan \"br0.30\": parent \"p5\" is a port of bridge \"br0\"; "},
-	{"parent = \"br0\"", "parent = \"ge2.10\"",
-		"44: vlan \"br0.30\": parent \"ge2.10\" is a vlan itself; "},
-	{"parent = \"br0\"  id = 30", "parent = \"ge2\"  id = 10",
-		"44: vlan \"br0.30\": id 10 is already that of vlan \"ge2.10\" on ge2; "},
-	{"{ parent = \"br0\"  id = 30  role = lan  address = {\"10.0.30.2/24\"}  mtu = 1400",
-		"{ parent = \"ge3\" id = 30 role = wan address = {\"10.0.30.2/24\"}  mtu = 1401",
-		"44: vlan \"br0.30\": mtu 1401 is more than the 1400 of its parent \"ge3\"; "},
-	{"vlan \"br0.30\" { parent = \"br0\"  id = 30  role = lan",
-		"vlan \"ge3.1\" { parent = \"ge3\" id = 1 role = wan }\n"
-		"vlan \"ge3.2\" { parent = \"ge3\" id = 2 role = wan }\n"
-		"vlan \"br0.30\" { parent = \"br0\"  id = 30  role = lan",
-		"45: vlan \"ge3.2\": wan interface \"ge3\" has a vlan already, \"ge3.1\" in line "
-		"44; "},
-	/* gateways and default routes */
-	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.100.1/24\"}",
-		"43: bond \"bond0\": gateway: \"198.51.100.1/24\" is not a single address; "},
-	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.101.1\"}",
-		"43: bond \"bond0\": gateway 198.51.101.1 is in no subnet of that interface; "},
-	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.100.1\", \"198.51.100.3\"}",
-		"43: bond \"bond0\": gateway has two of one address family; "},
-	{"gateway = {\"198.51.100.1\"}", "gateway = {\"198.51.100.2\"}",
-		"43: bond \"bond0\": gateway 198.51.100.2 is an address of this pair; "},
-	{"gateway = {\"198.51.100.1\"}", "gateway = {\"10.0.0.1\"}",
-		"43: bond \"bond0\": gateway 10.0.0.1 is an address of this pair; "},
-	{"address = {\"169.254.77.1/30\"}",
-		"address = {\"169.254.77.1/30\"} gateway = {\"169.254.77.2\"}",
-		"6: interface \"ge4\": the HA link leads to the other node alone; "},
-	{"metric = 50", "metric = 0", "43: bond \"bond0\": metric: \"0\" is not a number from 1 "},
-	{"metric = 50", "",
-		"42: bond \"bond0\": its default route has the metric of that of \"ge3\" in line "
-		"5; "},
-	{"route \"0.0.0.0/0\" { via = \"203.0.113.1\" }",
-		"route \"0.0.0.0/0\" { via = \"203.0.113.1\" metric = 50 }",
-		"8: route \"0.0.0.0/0\": it has the metric of the default route by gateway of "
-		"\"bond0\" in line 42; "},
-	/* DHCP and router advertisements */
-	{"role = lan   address = {\"10.0.0.2/24\"}",
-		"role = lan   address = {\"10.0.0.2/24\"} dhcp = true",
-		"4: interface \"ge2\": dhcp is for interfaces with role wan or mgmt; "},
-	{"dhcp-server = true }", "dhcp-server = true dhcp = true }",
-		"3: interface \"ge1\": dhcp together with dhcp-server; "},
-	{"dhcp-server = true }", "dhcp-relay = {\"10.0.0.9\"} dhcp = true }",
-		"3: interface \"ge1\": dhcp together with dhcp-relay; "},
-	{"dhcp-server = true }", "dhcp-server = true dhcp-relay = {\"10.0.0.9\"} }",
-		"3: interface \"ge1\": dhcp-relay together with dhcp-server; "},
-	{"mtu = 1400 }", "mtu = 1400 dhcp-server = true }",
-		"5: interface \"ge3\": dhcp together with dhcp-server; "},
-	{"address = {\"169.254.77.1/30\"}", "address = {\"169.254.77.1/30\"} dhcp-server = true",
-		"6: interface \"ge4\": dhcp-server is for interfaces with role lan or mgmt; "},
-	{"address = {\"198.51.100.2/24\"}",
-		"address = {\"198.51.100.2/24\"} dhcp-relay = {\"10.0.0.9\"}",
-		"42: bond \"bond0\": dhcp-relay is for interfaces with role lan or mgmt; "},
-	{"{\"10.0.30.2/24\"}", "{\"2001:db8:30::2/64\"}",
-		"45: vlan \"br0.30\": dhcp-relay needs an IPv4 address on it; "},
-	{"dhcp-relay = {\"10.0.20.9\"}", "dhcp-relay = {\"2001:db8::9\"}",
-		"45: vlan \"br0.30\": dhcp-relay 2001:db8::9 is not the IPv4 address of a "
-		"server; "},
-	{"dhcp-relay = {\"10.0.20.9\"}", "dhcp-relay = {\"10.0.20.2\"}",
-		"45: vlan \"br0.30\": dhcp-relay 10.0.20.2 is an address of this pair; "},
-	{"{\"192.168.0.1/24\"}", "{\"192.168.0.1/30\"}",
-		"3: interface \"ge1\": the subnet of 192.168.0.1/30 has no room for clients; "},
-	{"{\"192.168.0.1/24\"}", "{\"192.168.0.200/24\"}",
-		"3: interface \"ge1\": dhcp-range 192.168.0.128-192.168.0.254 (the subnet's upper "
-		"half) contains 192.168.0.200, which is this node's own; "},
-	{"dhcp-server = true  dhcp-range", "dhcp-range",
-		"41: bridge \"br0\": dhcp-range without a server; "},
-	{"10.0.20.100-10.0.20.200", "10.0.20.200-10.0.20.100",
-		"41: bridge \"br0\": dhcp-range: \"10.0.20.200-10.0.20.100\" is not a range; "},
-	{"10.0.20.100-10.0.20.200", "10.0.20.100",
-		"41: bridge \"br0\": dhcp-range: \"10.0.20.100\" is not "},
-	{"10.0.20.100-10.0.20.200", "10.0.20.100-10.0.20.255",
-		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
-	{"10.0.20.100-10.0.20.200", "10.0.20.0-10.0.20.200",
-		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
-	{"10.0.20.100-10.0.20.200", "10.0.20.100-10.0.21.1",
-		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
-	{"10.0.20.100-10.0.20.200", "10.0.0.100-10.0.0.200",
-		"41: bridge \"br0\": dhcp-range is not inside of one subnet of that interface; "},
-	{"10.0.20.100-10.0.20.200", "10.0.20.2-10.0.20.200",
-		"41: bridge \"br0\": dhcp-range 10.0.20.2-10.0.20.200 contains 10.0.20.2, which is "
-		"this node's own; "},
-	{"address = {\"10.0.0.2/24\"} }",
-		"address = {\"10.0.0.2/24\"} dhcp-server = true dhcp-range = \"10.0.0.1-10.0.0.1\" "
-		"}",
-		"4: interface \"ge2\": dhcp-range 10.0.0.1-10.0.0.1 contains 10.0.0.1, which is a "
-		"virtual address; "},
-	{"dhcp-lease-time = 10min", "dhcp-lease-time = 119s",
-		"41: bridge \"br0\": dhcp-lease-time: \"119s\" is out of range; write 120s to "},
-	{"\"10.0.20.2/24\", \"2001:db8:20::2/64\"", "\"10.0.20.2/24\"",
-		"39: bridge \"br0\": router-advert needs an IPv6 address on it; "},
-	{"2001:db8:20::2/64", "fe80::2/64",
-		"39: bridge \"br0\": router-advert needs an IPv6 address on it; "},
-	{"address = {\"198.51.100.2/24\"}", "address = {\"198.51.100.2/24\"} router-advert = true",
-		"42: bond \"bond0\": router-advert is for interfaces with role lan; "},
-	{"stp = true", "mtu = 1279",
-		"39: bridge \"br0\": mtu 1279 is too small for IPv6, which 2001:db8:20::2/64 is; "},
-	/* routes */
-	{"{ interface = \"br0\"  table = 100 }", "{ table = 100 }",
-		"47: route \"10.10.0.0/16\": it leads nowhere; "},
-	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"br1\"  table = 100 }",
-		"47: route \"10.10.0.0/16\": interface \"br1\" is not an interface of this file; "},
-	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"p5\"  table = 100 }",
-		"47: route \"10.10.0.0/16\": interface \"p5\" is a port of \"br0\"; "},
-	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"br0\"  table = 255 }",
-		"47: route \"10.10.0.0/16\": table 255 is the kernel's own; "},
-	{"{ interface = \"br0\"  table = 100 }", "{ interface = \"br0\"  table = 100 metric = 9 }",
-		"48: route \"10.10.0.0/16\": the one in line 47 has the same destination, table "},
-	{"{ blackhole = true", "{ blackhole = true interface = \"br0\"",
-		"48: route \"10.10.0.0/16\": blackhole together with interface; "},
-	{"{ blackhole = true", "{ blackhole = true via = \"10.0.20.9\"",
-		"48: route \"10.10.0.0/16\": blackhole together with via; "},
-	{"{ blackhole = true", "{ blakhole = true",
-		"48: route \"10.10.0.0/16\": no such option 'blakhole'; "},
-	{"via = \"10.0.30.9\"", "via = \"10.0.20.9\"",
-		"49: route \"10.11.0.0/16\": via 10.0.20.9 is in no subnet of interface "
-		"\"br0.30\"; "},
-	{"via = \"10.0.30.9\"", "via = \"10.0.30.2\"",
-		"49: route \"10.11.0.0/16\": via 10.0.30.2 is an address of this pair; "},
-	{"route \"10.9.0.0/16\" { via = \"10.0.0.9\"",
-		"route \"2001:db8:9::/48\" { via = \"fe80::9\"",
-		"9: route \"2001:db8:9::/48\": via fe80::9 is on every link; add interface"},
-	/* rules */
-	{"rule \"voice\"", "rule \"vo ice\"",
-		"50: rule \"vo ice\": name: \"vo ice\" is not a name; "},
-	{"mark = 7  table = 100", "mark = 0  table = 100",
-		"51: rule \"voice\": mark: \"0\" is not a number "},
-	{"mark = 7  table = 100", "table = 0", "51: rule \"voice\": table: \"0\" is not a number "},
-	{"mark = 7  table = 100", "table = 255",
-		"51: rule \"voice\": table 255 is the kernel's own; "},
-	{"mark = 7  table = 100", "", "50: rule \"voice\": table is missing; "},
-	{"priority = 1000", "", "50: rule \"voice\": priority is missing; "},
-	{"priority = 1000", "priority = 32766",
-		"51: rule \"voice\": priority: \"32766\" is not a number from 1 to 32765; "},
-	{"interface = \"ge2.10\"\n    mark = 7", "interface = \"ge8\"\n    mark = 7",
-		"50: rule \"voice\": interface \"ge8\" is not an interface of this file; "},
-	{"from = \"10.0.10.0/24\"", "from = \"10.0.10.1/24\"",
-		"50: rule \"voice\": from has bits behind its length; "},
-	{"to = \"10.10.0.0/16\"", "to = \"10.10.0.1/16\"",
-		"50: rule \"voice\": to has bits behind its length; "},
-	{"to = \"10.10.0.0/16\"", "to = \"2001:db8::/32\"",
-		"50: rule \"voice\": from and to are of two address families; "},
-	{"from = \"10.0.10.0/24\"  to = \"10.10.0.0/16\"  interface = \"ge2.10\"\n    mark = 7", "",
-		"50: rule \"voice\": it matches everything; "},
-	{"rule \"voice\" {",
-		"rule \"data\" { mark = 3 table = 100 priority = 5 }\n"
-		"rule \"data2\" { mark = 3 table = 101 priority = 5 }\nrule \"voice\" {",
-		"51: rule \"data2\": rule \"data\" in line 50 has the same priority and matches "
-		"the "},
-	/* the firewall's rules */
-	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"rules.nft\"",
-		"53: firewall: rules-file rules.nft is not a whole path; "},
-	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"/nonexistent/rules.nft\"",
-		"53: firewall: rules-file /nonexistent/rules.nft does not exist; "},
-	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"/tmp\"",
-		"53: firewall: rules-file /tmp is not a regular file; "},
-	{"# rules-file = \"/etc/gatepair/rules.nft\"", "rules-file = \"/dev/null\"",
-		"53: firewall: rules-file /dev/null is not a regular file; "},
-	{"firewall {", "firewall { }\nfirewall {",
-		"53: firewall: there is a second one; the first is in line 52, "},
-};
-
 static bool starts_with(const char *s, const char *prefix, size_t n)
 {
 	return strncmp(s, prefix, n) == 0;
@@ -460,18 +85,19 @@ static void test_refusals(void **state)
 	unsigned wrong = 0;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof(config_mistakes) / sizeof(config_mistakes[0]); i++) {
 		struct config *cfg = NULL;
 		char err[512] = "";
-		char *text = edited(bad[i].from, bad[i].to);
+		char *text = edited(config_mistakes[i].from, config_mistakes[i].to);
 		size_t n = strlen(file);
 
 		if (load_text(text, strlen(text), NULL, &cfg, err) == 0)
-			fail_msg("accepted: %s", bad[i].to);
+			fail_msg("accepted: %s", config_mistakes[i].to);
 		assert_true(starts_with(err, file, n) && err[n] == ':');
-		if (!starts_with(err + n + 1, bad[i].message, strlen(bad[i].message))) {
-			print_error("%s\n  gives   %s\n  not     %s\n", bad[i].to, err + n + 1,
-				bad[i].message);
+		if (!starts_with(err + n + 1, config_mistakes[i].message,
+			    strlen(config_mistakes[i].message))) {
+			print_error("%s\n  gives   %s\n  not     %s\n", config_mistakes[i].to,
+				err + n + 1, config_mistakes[i].message);
 			wrong++;
 		}
 		if (!strchr(err + n, ';') && !strstr(err, "not one of") &&
@@ -481,6 +107,47 @@ static void test_refusals(void **state)
 		free(text);
 	}
 	assert_int_equal(wrong, 0);
+}
+
+/* What the sample's bridge, bond, port and routes are. */
+static void assert_links(const struct config *cfg)
+{
+	const struct config_interface *br = config_interface_find(cfg, "br0");
+	const struct config_interface *bond = config_interface_find(cfg, "bond0");
+	const struct config_interface *p5 = config_interface_find(cfg, "p5");
+	const struct config_interface *p7 = config_interface_find(cfg, "p7");
+
+	assert_int_equal(cfg->model, CONFIG_MODEL_GENERIC);
+	assert_int_equal(br->kind, CONFIG_LINK_BRIDGE);
+	assert_int_equal(br->ports.n, 2);
+	assert_true(br->stp && br->router_advert && br->dhcp_server && !br->implied);
+	assert_memory_equal(br->mac, "\x52\x54\x00\x12\x34\x56", 6);
+	assert_int_equal(ntohl(br->dhcp_range.from.s_addr), 0x0a001464);
+	assert_int_equal(ntohl(br->dhcp_range.to.s_addr), 0x0a0014c8);
+	assert_int_equal(br->dhcp_lease_time, 600 * USEC_PER_SEC);
+	assert_int_equal(bond->kind, CONFIG_LINK_BOND);
+	assert_int_equal(bond->bond_mode, CONFIG_BOND_LACP);
+	assert_int_equal(bond->gateways.n, 1);
+	assert_int_equal(bond->metric, 50);
+	assert_int_equal(bond->dhcp_lease_time, 3600 * USEC_PER_SEC);
+	/* A member has its master's role, and comes before it. */
+	assert_int_equal(p5->kind, CONFIG_LINK_PORT);
+	assert_true(p5->implied && p5 < br && p7 < bond);
+	assert_string_equal(p5->master, "br0");
+	assert_int_equal(p5->role, CONFIG_ROLE_LAN);
+	assert_int_equal(p7->role, CONFIG_ROLE_WAN);
+	assert_string_equal(config_interface_find(cfg, "p9")->device, "enp3s0");
+	assert_string_equal(config_interface_find(cfg, "br0.30")->parent, "br0");
+	assert_int_equal(cfg->n_routes, 5);
+	assert_int_equal(cfg->routes[2].via.family, 0);
+	assert_string_equal(cfg->routes[2].interface, "br0");
+	assert_int_equal(cfg->routes[2].table, 100);
+	assert_true(cfg->routes[3].blackhole);
+	assert_true(config_prefix_equal(&cfg->routes[2].prefix, &cfg->routes[3].prefix));
+	assert_int_equal(cfg->n_rules, 1);
+	assert_int_equal(cfg->rules[0].mark, 7);
+	assert_int_equal(cfg->rules[0].priority, 1000);
+	assert_true(cfg->firewall.present && !cfg->firewall.rules);
 }
 
 static void test_sample(void **state)
@@ -496,6 +163,7 @@ static void test_sample(void **state)
 	assert_int_equal(cfg->n_interfaces, 12);
 	assert_int_equal(config_interface_find(cfg, "ge2.10")->vlan_id, 10);
 	assert_string_equal(config_interface_find(cfg, "ge2.10")->parent, "ge2");
+	assert_links(cfg);
 	assert_int_equal(cfg->cluster.preempt_delay, 30 * USEC_PER_SEC);
 	assert_int_equal(cfg->cluster.heartbeat, 10 * USEC_PER_MS);
 	assert_int_equal(cfg->vrrps[0].advert_interval, USEC_PER_SEC);
@@ -541,6 +209,231 @@ static void test_unsupported(void **state)
 	}
 }
 
+/* --- models ----------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *text;    /* behind `node = "a" model = ` */
+	const char *message; /* behind "FILE:1: "; NULL: accepted */
+} models[] = {
+	{"zt400 interface ge1 { } interface ge2 { } interface ge3 { } interface ge4 { }", NULL},
+	{"zt400 interface ge9 { role = lan }",
+		"interface \"ge9\": zt400 has no port ge9; it has ge1 to ge4"},
+	{"zt400 interface ge9 { }", "interface \"ge9\": role is missing; add it"},
+	{"zt400 interface ge1 { role = lan }",
+		"interface \"ge1\": port ge1 of the zt400 is for mgmt, not for lan; "},
+	{"zt400 interface ge4 { role = lan }",
+		"interface \"ge4\": port ge4 of the zt400 is for ha, not for lan; "},
+	{"zt400 bridge br0 { ports = {ge2, ge3} role = lan }",
+		"bridge \"br0\": port ge3 of the zt400 is for wan, not for lan; "},
+	{"zt400 bond b0 { ports = {ge2, ge5} role = lan }",
+		"bond \"b0\": zt400 has no port ge5; it has ge1 to ge4"},
+	{"zt400 bond b0 { ports = {ge4} role = ha }", NULL},
+	{"zt400 interface ge2 { device = eth2 } interface ge3 { }",
+		"interface \"ge3\": device \"eth2\" is that of interface \"ge2\" too; "},
+	{"zt400 interface ge2 { device = ge2 } interface ge3 { device = eth1 }", NULL},
+	{"zt600 interface ge2 { } interface ge3 { } interface ge5 { }", NULL},
+	{"zt600 interface ge2 { role = wan }", NULL},
+	{"zt600 interface ge2 { role = mgmt }",
+		"interface \"ge2\": port ge2 of the zt600 is for lan or wan, not for mgmt; "},
+	{"zt600 interface ge6 { role = lan }",
+		"interface \"ge6\": zt600 has no port ge6; it has ge1 to ge5"},
+	{"zt800 interface ge7 { role = wan } interface ge8 { } bridge b { ports = {ge1, ge5, ge6} "
+	 "role = lan }",
+		NULL},
+	{"zt800 interface ge3 { role = wan }",
+		"interface \"ge3\": port ge3 of the zt800 is for mgmt, not for wan; "},
+	{"zt800 interface ge7 { role = lan }",
+		"interface \"ge7\": port ge7 of the zt800 is for wan, not for lan; "},
+	{"generic interface ge1 { }", "interface \"ge1\": role is missing; add it"},
+};
+
+static void test_models(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+		struct config *cfg = NULL;
+		char err[512] = "", text[400], want[300];
+		int n = snprintf(text, sizeof(text), "node = a model = %s\n", models[i].text);
+		int rc = load_text(text, (size_t)n, NULL, &cfg, err);
+
+		snprintf(want, sizeof(want), "%s:1: %s", file,
+			models[i].message ? models[i].message : "");
+		if ((rc == 0) != !models[i].message ||
+			(rc < 0 && !starts_with(err, want, strlen(want))))
+			fail_msg("%s gives %s", text, rc == 0 ? "nothing" : err);
+		config_free(cfg);
+	}
+}
+
+/* What PRODUCT's table says: each model's ports, in the order of the kernel's. */
+static void test_model_ports(void **state)
+{
+	static const char *const ports[] = {[CONFIG_MODEL_ZT400] = "mgmt lan wan ha",
+		[CONFIG_MODEL_ZT600] = "mgmt lan lan ha wan",
+		[CONFIG_MODEL_ZT800] = "lan wan mgmt ha lan lan wan wan"};
+	static const char *const roles[] = {"", "mgmt", "lan", "wan", "ha"};
+
+	(void)state;
+	for (enum config_model m = CONFIG_MODEL_ZT400; m <= CONFIG_MODEL_ZT800; m++) {
+		const struct model *model = model_get(m);
+		char text[64] = "", name[24], device[24];
+
+		for (size_t i = 0; i < model->n_ports; i++) {
+			const struct model_port *p = &model->ports[i];
+			size_t n = strlen(text);
+
+			snprintf(name, sizeof(name), "ge%zu", i + 1);
+			snprintf(device, sizeof(device), "eth%zu", i);
+			assert_string_equal(p->name, name);
+			assert_string_equal(p->device, device);
+			assert_ptr_equal(model_port_find(model, name), p);
+			assert_true(p->roles & MODEL_ROLE(p->role));
+			snprintf(text + n, sizeof(text) - n, "%s%s", n ? " " : "", roles[p->role]);
+		}
+		assert_string_equal(text, ports[m]);
+	}
+	assert_int_equal(model_get(CONFIG_MODEL_GENERIC)->n_ports, 0);
+	assert_ptr_equal(model_get((enum config_model)99), model_get(CONFIG_MODEL_GENERIC));
+	assert_null(model_port_find(model_get(CONFIG_MODEL_GENERIC), "ge1"));
+}
+
+/* --- whole files ------------------------------------------------------------------------------ */
+
+/* Lines of config_warn(). */
+static char warned[1024];
+
+static void on_warning(const char *line)
+{
+	size_t n = strlen(warned);
+
+	snprintf(warned + n, sizeof(warned) - n, "%s\n", line);
+}
+
+static void test_warnings(void **state)
+{
+	static const char text[] =
+		"node = a\ninterface ge2 { role = wan dhcp = true }\n"
+		"interface ge1 { role = mgmt address = {\"192.168.0.1/24\"} dhcp-server = true }\n"
+		"route \"10.0.0.0/8\" { blackhole = true table = 7 }\n"
+		"rule one { mark = 1 table = 7 priority = 1 }\n"
+		"rule two { mark = 2 table = 8 priority = 2 }\n"
+		"rule three { mark = 3 table = 254 priority = 3 }\n"
+		"cluster { track-ping = {\"192.168.0.9\"} }\n";
+	struct config *cfg = NULL;
+	char err[512] = "";
+
+	(void)state;
+	if (load_text(text, sizeof(text) - 1, NULL, &cfg, err) < 0)
+		fail_msg("%s", err);
+	warned[0] = '\0';
+	config_warn(cfg, "g.conf", on_warning);
+	assert_string_equal(warned,
+		"g.conf:6: warning: rule \"two\": no route of this file is in table 8, so the rule "
+		"changes nothing until there is one\n"
+		"g.conf:8: warning: cluster: this version tracks interfaces only, track-ping is "
+		"without effect\n");
+	config_free(cfg);
+}
+
+/* More interfaces than there may be, most of them members. */
+static void test_too_many(void **state)
+{
+	static char text[200000];
+	struct config *cfg = NULL;
+	char err[512] = "";
+	size_t n = (size_t)snprintf(text, sizeof(text), "node = a\n");
+
+	(void)state;
+	for (unsigned i = 0; i < 70; i++) {
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n, "bridge b%u { role = lan ports = {x%u", i, i);
+		for (unsigned k = 1; k < 15; k++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, ", p%u.%u", i, k);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "} }\n");
+	}
+	assert_int_equal(load_text(text, n, NULL, &cfg, err), -E2BIG);
+	assert_non_null(strstr(err, ":65: b63: with the ports of bridges and bonds there are more "
+				    "than 1024 interfaces; "));
+	/* And more bytes than one message carries. */
+	n = (size_t)snprintf(text, sizeof(text), "node = a\n");
+	for (unsigned i = 0; i < 1000; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"interface p%u { role = lan address = "
+			"{\"2001:db8:1111:2222:3333:4444:5:%x/64\"} "
+			"device = verylongname%u }\n",
+			i, i + 1, i);
+	assert_int_equal(load_text(text, n, NULL, &cfg, err), -EINVAL);
+	assert_non_null(strstr(err, "the whole configuration is too large "));
+}
+
+static void test_rules_file(void **state)
+{
+	struct config *cfg = NULL;
+	char err[512], path[80], text[400], long_text[CONFIG_RULES_TEXT_MAX + 1];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/rules.nft", folder);
+	snprintf(text, sizeof(text), "node=\"a\"\nfirewall {\nrules-file = \"%s\" }", path);
+	write_file(path, "# nothing\n", 10, 0644);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), 0);
+	assert_string_equal(cfg->firewall.rules, "# nothing\n");
+	config_free(cfg);
+	cfg = NULL;
+	write_file(path, "# nothing\n", 10, 0666);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EPERM);
+	assert_non_null(strstr(err, ":3: firewall: rules-file "));
+	write_file(path, "# n\0thing\n", 10, 0644);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EINVAL);
+	assert_non_null(strstr(err, "is not UTF-8 text; "));
+	write_file(path, "# n\xffthing\n", 10, 0644);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EINVAL);
+	memset(long_text, '#', sizeof(long_text));
+	write_file(path, long_text, sizeof(long_text), 0644);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -EFBIG);
+	assert_non_null(strstr(err, "is longer than 24576 bytes; "));
+	unlink(path);
+	assert_int_equal(load_text(text, strlen(text), NULL, &cfg, err), -ENOENT);
+}
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+		if (strchr(" \n", at[-1]) && strchr(" \n", at[n]))
+			return true;
+	return false;
+}
+
+/* Every section, key and word of the language is in gatepair.conf(5). */
+static void test_man_page(void **state)
+{
+	static char page[100000];
+	FILE *f = fopen("common/gatepair.conf.5", "re");
+
+	(void)state;
+	assert_non_null(f);
+	assert_in_range(fread(page, 1, sizeof(page) - 1, f), 1000, sizeof(page) - 2);
+	fclose(f);
+	for (size_t i = 0; i < config_n_root_keys; i++)
+		assert_true(has_word(page, config_root_keys[i].name));
+	for (size_t i = 0; i < config_n_sections; i++) {
+		const struct config_section *sec = &config_sections[i];
+
+		if (!has_word(page, sec->name))
+			fail_msg("section %s", sec->name);
+		for (size_t k = 0; k < sec->n_keys; k++) {
+			const struct config_key *key = &sec->keys[k];
+
+			if (!has_word(page, key->name))
+				fail_msg("%s: %s", sec->name, key->name);
+			for (size_t w = 0; key->words && key->words[w]; w++)
+				if (!has_word(page, key->words[w]))
+					fail_msg("%s: %s: %s", sec->name, key->name, key->words[w]);
+		}
+	}
+}
+
 static void test_files(void **state)
 {
 	struct config *cfg = NULL;
@@ -580,7 +473,8 @@ static void test_durations(void **state)
 	} t[] = {{"30s", 0, 30000000}, {"10ms", 0, 10000}, {"500us", 0, 500},
 		{"40.95s", 0, 40950000}, {"0.5ms", 0, 500}, {"0s", 0, 0}, {"1", -EINVAL, 0},
 		{"s", -EINVAL, 0}, {"", -EINVAL, 0}, {"1.s", -EINVAL, 0}, {".5s", -EINVAL, 0},
-		{"-1s", -EINVAL, 0}, {"1m", -EINVAL, 0}, {"0.5us", -EINVAL, 0},
+		{"-1s", -EINVAL, 0}, {"1m", -EINVAL, 0}, {"2min", 0, 120000000},
+		{"1h", 0, 3600000000}, {"1.5h", 0, 5400000000}, {"0.5us", -EINVAL, 0},
 		{"99999999999999s", -ERANGE, 0}, {"1s ", -EINVAL, 0}};
 
 	(void)state;
@@ -623,6 +517,12 @@ int main(void)
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_unsupported),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_models),
+		cmocka_unit_test(test_model_ports),
+		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_rules_file),
+		cmocka_unit_test(test_man_page),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_prefixes),
