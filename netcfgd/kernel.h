@@ -32,6 +32,7 @@ struct kernel_addr {
 	struct config_prefix prefix;
 	enum kernel_owner owner;
 	bool secondary; /* IPv4: another address of the same subnet came first */
+	bool duplicate; /* IPv6: not in use, as another node has it (DAD, RFC 4862) */
 	usec_t until;   /* end of its lifetime; USEC_NEVER: it has none */
 };
 

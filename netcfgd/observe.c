@@ -173,6 +173,7 @@ static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 	uint32_t flags = a.v[IFA_FLAGS] ? u32_of(a.v[IFA_FLAGS]) : ifa->ifa_flags;
 	struct kernel_addr addr = {.owner = owner_of(u8_of(a.v[IFA_PROTO])),
 		.secondary = ifa->ifa_family == AF_INET && (flags & IFA_F_SECONDARY),
+		.duplicate = ifa->ifa_family == AF_INET6 && (flags & IFA_F_DADFAILED),
 		.until = end_of(a.v[IFA_CACHEINFO], o->now)};
 	const struct nlattr *which = a.v[IFA_LOCAL] ? a.v[IFA_LOCAL] : a.v[IFA_ADDRESS];
 	int rc;
