@@ -79,12 +79,15 @@ static void on_frame(struct cabling *c, const struct cabling_event *ev, usec_t n
 {
 	struct cabling_stranger *s = stranger_place(c, ev->mac);
 
-	if (cabling_is_peer_mac(c, ev->mac) ||
+	/* In the network of another port everything is strange. */
+	if (cabling_is_peer_mac(c, ev->mac) || cabling_fresh(&c->loop, now) ||
+		cabling_fresh(&c->lan_here, now) ||
 		(ev->frame.ip.s_addr && ev->frame.ip.s_addr == c->cfg.peer_address.s_addr))
 		return;
 	/* The first sample stays: a text that changes with every frame is hard to read. */
 	if (!s->at || memcmp(s->mac, ev->mac, CABLING_MAC_LEN) != 0 ||
 		now - s->at >= CABLING_FOREIGN_HOLD) {
+		s->first = now;
 		memcpy(s->mac, ev->mac, CABLING_MAC_LEN);
 		memcpy(s->sample, ev->frame.sample, sizeof(s->sample));
 	}
@@ -109,6 +112,13 @@ static void see(struct cabling_sighting *s, const struct cabling_event *ev, usec
 	s->tag = ev->heard.tag;
 	s->probe = *ev->heard.probe;
 	memcpy(s->mac, ev->mac, CABLING_MAC_LEN);
+}
+
+static void see_wrong_network(
+	struct cabling *c, struct cabling_sighting *s, const struct cabling_event *ev, usec_t now)
+{
+	see(s, ev, now);
+	memset(c->strangers, 0, sizeof(c->strangers));
 }
 
 static void peer_as_it_should(struct cabling *c, const struct cabling_event *ev, usec_t now)
@@ -169,7 +179,7 @@ static void from_peer(struct cabling *c, const struct cabling_event *ev, usec_t 
 	} else if (p->path == PROBE_HA) {
 		see(&c->port, ev, now);
 	} else if (!other) {
-		see(&c->lan_here, ev, now);
+		see_wrong_network(c, &c->lan_here, ev, now);
 	} else {
 		c->heard_other = now;
 		memcpy(c->other, ev->heard.here, sizeof(c->other));
@@ -182,7 +192,7 @@ static void from_ourselves(struct cabling *c, const struct cabling_event *ev, us
 	if (ev->heard.probe->session != c->cfg.session)
 		see(&c->copy, ev, now);
 	else if (ev->heard.probe->path == PROBE_HA || ev->heard.place != CABLING_AT_OTHER)
-		see(&c->loop, ev, now);
+		see_wrong_network(c, &c->loop, ev, now);
 }
 
 static void from_stranger(struct cabling *c, const struct cabling_event *ev, usec_t now)

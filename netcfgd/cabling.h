@@ -14,12 +14,15 @@
 #include "common/clock.h"
 #include "netcfgd/probe.h"
 
-#define CABLING_MAC_LEN       6
-#define CABLING_TEXT_MAX      320
-#define CABLING_INTERVAL      (500 * USEC_PER_MS)
-#define CABLING_HOLD          (3 * USEC_PER_SEC)  /* what was heard counts for so long */
-#define CABLING_FOREIGN_HOLD  (10 * USEC_PER_SEC) /* a stranger is gone after so long */
-#define CABLING_SETTLE        (3 * USEC_PER_SEC)  /* after which a stranger is not the peer */
+#define CABLING_MAC_LEN      6
+#define CABLING_TEXT_MAX     320
+#define CABLING_INTERVAL     (500 * USEC_PER_MS)
+#define CABLING_HOLD         (3 * USEC_PER_SEC)  /* what was heard counts for so long */
+#define CABLING_FOREIGN_HOLD (10 * USEC_PER_SEC) /* a stranger is gone after so long */
+#define CABLING_SETTLE       (3 * USEC_PER_SEC)  /* after which a stranger is not the peer */
+#define CABLING_STRANGER_AGE                                                                       \
+	(1 * USEC_PER_SEC) /* before that it may be a peer that just starts                        \
+			    */
 #define CABLING_STRANGERS     8
 #define CABLING_STRANGERS_SAY 3
 #define CABLING_PEER_MACS     16 /* one per link that it speaks on */
@@ -98,6 +101,7 @@ struct cabling_sighting {
 
 struct cabling_stranger {
 	usec_t at; /* 0: free */
+	usec_t first;
 	uint8_t mac[CABLING_MAC_LEN];
 	char sample[CABLING_SAMPLE_MAX];
 };

@@ -136,7 +136,8 @@ static void foreign(const struct cabling *c, usec_t now, char *out)
 	for (size_t i = 0; i < CABLING_STRANGERS; i++) {
 		const struct cabling_stranger *s = &c->strangers[i];
 
-		if (!within(s->at, CABLING_FOREIGN_HOLD, now))
+		if (!within(s->at, CABLING_FOREIGN_HOLD, now) ||
+			now - s->first < CABLING_STRANGER_AGE)
 			continue;
 		if (n++ >= CABLING_STRANGERS_SAY)
 			continue;

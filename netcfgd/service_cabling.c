@@ -25,7 +25,7 @@
 #define CLAIMS_A_TICK 64
 #define SENDS_A_TICK  32
 #define PROBE_FRAME   (ETHERNET_HEADER_LEN + UINT16_MAX)
-#define NO_DAD        8 /* IPv6 addresses named in conditions */
+#define DUPLICATES    4 /* IPv6 addresses named in conditions */
 
 static const uint8_t group[WIRE_MAC_LEN] = {0x03, 0x47, 0x50, 0x56, 0x42, 0x02};
 static const uint8_t nearest[WIRE_MAC_LEN] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e};
@@ -169,13 +169,10 @@ static bool is_virtual(const char *link, struct in_addr ip)
 	return false;
 }
 
-static void put_address(
-	const struct kernel_link *l, struct in_addr ip, bool virt, bool present, usec_t now)
+static void put_address(const struct kernel_link *l, struct in_addr ip, bool virt, usec_t now)
 {
-	struct acd_addr a = {.ip = ip,
-		.index = l->index,
-		.virt = virt,
-		.carrier = present && l->up && l->carrier};
+	struct acd_addr a = {
+		.ip = ip, .index = l->index, .virt = virt, .carrier = l->up && l->carrier};
 
 	memcpy(a.link, l->name, sizeof(a.link));
 	acd_put(&wiring.acd, &a, now);
@@ -187,7 +184,7 @@ static void put_own(const struct kernel_link *l, usec_t now)
 		const struct config_prefix *p = &l->addrs[i].prefix;
 
 		if (p->family == AF_INET && !is_virtual(l->name, p->v4))
-			put_address(l, p->v4, false, true, now);
+			put_address(l, p->v4, false, now);
 	}
 }
 
@@ -197,7 +194,7 @@ static void put_virtual(const struct config_vrrp *v, usec_t now)
 
 	for (size_t i = 0; l && l->ether && i < v->addresses.n; i++)
 		if (v->addresses.v[i].family == AF_INET)
-			put_address(l, v->addresses.v[i].v4, true, true, now);
+			put_address(l, v->addresses.v[i].v4, true, now);
 }
 
 static void put_addresses(usec_t now)
@@ -410,6 +407,40 @@ static void report_conflicts(usec_t now)
 	}
 }
 
+/* The kernel does not use an IPv6 address that another node has, and does not try again. */
+static void report_duplicate(const struct kernel_link *l, const struct config_prefix *p, size_t *n)
+{
+	char text[CONFIG_PREFIX_STRLEN], key[32];
+
+	if (*n == DUPLICATES)
+		return;
+	snprintf(key, sizeof(key), "ipv6 %zu", (*n)++);
+	config_prefix_to_str(p, text);
+	service_condition(key,
+		"interface %s: address %s is used by another node as well, and not used here; give "
+		"one of the two another address, then try again with `ip addr del %s dev %s`",
+		l->name, text, text, l->name);
+}
+
+static void report_duplicates(void)
+{
+	char key[32];
+	size_t n = 0;
+
+	for (size_t i = 0; i < wiring.cfg->n_interfaces; i++) {
+		const struct kernel_link *l =
+			kernel_link_by_name(wiring.k, wiring.cfg->interfaces[i].name);
+
+		for (size_t j = 0; l && j < l->n_addrs; j++)
+			if (l->addrs[j].duplicate)
+				report_duplicate(l, &l->addrs[j].prefix, &n);
+	}
+	for (; n < DUPLICATES; n++) {
+		snprintf(key, sizeof(key), "ipv6 %zu", n);
+		service_condition(key, "%s", "");
+	}
+}
+
 /* --- the module ------------------------------------------------------------------------------ */
 static int init(uv_loop_t *loop, const struct kernel *picture)
 {
@@ -484,6 +515,7 @@ static void tick(usec_t now)
 	refresh_filters(now);
 	report_cabling(now);
 	report_conflicts(now);
+	report_duplicates();
 	wiring.tick_at = now + TICK;
 }
 

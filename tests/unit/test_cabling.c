@@ -307,7 +307,7 @@ static void strangers(void **state)
 	frame(&b, peer_mac, "IP 10.0.0.5", 0x0a000005);
 	frame(&b, strange_mac, "IP 10.0.0.9", 0x0a000009);
 	assert_int_equal(look(&b), 0);
-	healthy(&b, 1);
+	healthy(&b, 2);
 	ONLY(&b, CABLING_FOREIGN, "02:00:00:00:09:09 (IP 10.0.0.9)", "HA ports only");
 	assert_null(strstr(b.text[CABLING_FOREIGN], "02:00:00:00:04:02"));
 	frame(&b, peer_mac, "IP 10.0.0.5", 0x0a000005);
@@ -318,6 +318,7 @@ static void strangers(void **state)
 		mac[5] = (uint8_t)i;
 		frame(&b, mac, "ethertype 0x1234", 0);
 	}
+	healthy(&b, 2);
 	ONLY(&b, CABLING_FOREIGN, "and others", "(ethertype 0x1234)", "take the others out");
 	healthy(&b, 20);
 	assert_int_equal(look(&b), 0);
@@ -341,6 +342,7 @@ static void another_pair_on_the_vlan(void **state)
 
 	memcpy(ev.mac, strange_mac, 6);
 	cabling_step(&b.c, &ev, b.now);
+	healthy(&b, 2);
 	ONLY(&b, CABLING_FOREIGN, "gatepair node gw-07");
 }
 
@@ -398,7 +400,9 @@ static void the_wrong_port(void **state)
 	own.own = OWN;
 	own.peer = PEER;
 	own.session = SESSION;
+	frame(&b, strange_mac, "IP 10.0.0.9", 0x0a000009); /* of that network */
 	hear(&b, &own, CABLING_AT_OTHER, "ge2", 0);
+	frame(&b, strange_mac, "IP 10.0.0.9", 0x0a000009);
 	ONLY(&b, CABLING_PORT, "ge4 is in the same network as ge2 of this node", "move its cable");
 	b.now += CABLING_HOLD;
 	hear(&b, &own, CABLING_AT_HA, "ge4", 0);
