@@ -94,9 +94,17 @@ static unsigned on_stop(struct policy *p, usec_t now)
 	return POLICY_ASK_STOP;
 }
 
+static usec_t patience(const struct policy *p)
+{
+	/* While it starts, the kernel may be loading modules for it. */
+	if (p->real_time && p->state != POLICY_STARTING)
+		return POLICY_HUNG_AFTER_RT;
+	return POLICY_HUNG_AFTER;
+}
+
 static unsigned check_hung(struct policy *p, usec_t now)
 {
-	usec_t limit = p->real_time ? POLICY_HUNG_AFTER_RT : POLICY_HUNG_AFTER;
+	usec_t limit = patience(p);
 
 	if (now < p->next_query && (p->asked == USEC_NEVER || now - p->asked < limit))
 		return 0;
@@ -187,7 +195,7 @@ static usec_t earlier(usec_t a, usec_t b)
 
 usec_t supervisor_policy_due(const struct policy *p)
 {
-	usec_t limit = p->real_time ? POLICY_HUNG_AFTER_RT : POLICY_HUNG_AFTER;
+	usec_t limit = patience(p);
 	usec_t due = earlier(p->resume, p->next_query);
 
 	if (p->asked != USEC_NEVER && alive(p))

@@ -25,7 +25,7 @@
 #define POLICY_UNREADY_MAX   (5 * USEC_PER_SEC)  /* not ready for so long: unhealthy */
 #define POLICY_QUERY_EVERY   (500 * USEC_PER_MS)
 #define POLICY_HUNG_AFTER    (3 * USEC_PER_SEC) /* a query unanswered for so long */
-#define POLICY_HUNG_AFTER_RT USEC_PER_SEC       /* the same, for daemons with real-time duty */
+#define POLICY_HUNG_AFTER_RT USEC_PER_SEC       /* ... of a ready one with real-time duty */
 #define POLICY_STOP_MAX      (6 * USEC_PER_SEC) /* the daemons' own deadline is 5 s */
 
 enum policy_state {

@@ -115,6 +115,21 @@ static void test_hung(void **state)
 	(void)state;
 }
 
+/* Whoever starts has more time: the kernel may be loading modules for it. */
+static void test_hung_at_the_start(void **state)
+{
+	struct policy p;
+	usec_t now = 0;
+
+	(void)state;
+	supervisor_policy_init(&p, true);
+	supervisor_policy_step(&p, POLICY_EV_START, now);
+	while (p.state == POLICY_STARTING && now < 60 * S)
+		supervisor_policy_step(&p, POLICY_EV_TICK, now = supervisor_policy_due(&p));
+	assert_int_equal(p.state, POLICY_KILLED);
+	assert_in_range(now, POLICY_HUNG_AFTER, POLICY_HUNG_AFTER + POLICY_QUERY_EVERY + S);
+}
+
 /* A paused machine: the supervisor slept as long as the daemon did. */
 static void test_own_sleep(void **state)
 {
@@ -217,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_restart_at_once),
 		cmocka_unit_test(test_crash_loop),
 		cmocka_unit_test(test_hung),
+		cmocka_unit_test(test_hung_at_the_start),
 		cmocka_unit_test(test_own_sleep),
 		cmocka_unit_test(test_never_ready),
 		cmocka_unit_test(test_operator_restart),
