@@ -111,11 +111,8 @@ class Gateway:
         lines = []
         for link in links:
             mac = f"02:00:00:00:0{link[2]}:0{self.number}"
-            lines.append(f"link add {link} address {mac} netns {self.ns.name} "
-                         f"type veth peer name {self.port(link)} netns {self.lab.sw.name}")
-        ip_batch(lines)
-        lines = []
-        for link in links:
+            lines.append(f"link add {self.port(link)} type veth "
+                         f"peer name {link} address {mac} netns {self.ns.name}")
             if link in self.lab.bridge_of:
                 lines.append(f"link set {self.port(link)} master {self.lab.bridge_of[link]}")
             lines.append(f"link set {self.port(link)} up")
