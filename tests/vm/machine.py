@@ -116,3 +116,15 @@ class Machine:
             shutil.copy(f"{self.dir}/console", f"{folder}/console")
         with contextlib.suppress(tarfile.TarError), tarfile.open(f"{self.dir}/logs.tar") as tar:
             tar.extractall(folder)
+
+
+def hub_nics():
+    """Two network cards on each of four hubs: ge1 to ge4, with the far end of each cable as the second;
+    the names are given by tests/vm/boot."""
+    argv = []
+    for hub in range(1, 5):
+        for end in (1, 2):
+            name = f"n{hub}{end}"
+            argv += ["-netdev", f"hubport,id={name},hubid={hub}",
+                     "-device", f"virtio-net-pci,netdev={name},mac=52:54:00:00:0{hub}:0{end},romfile="]
+    return argv
