@@ -2,10 +2,8 @@
 /*
  * Cross checks of what interfaces take and serve by DHCP and by router advertisements.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "common/config_check.h"
 
@@ -83,14 +81,6 @@ static struct config_prefix host_of(struct in_addr a)
 	return (struct config_prefix){.family = AF_INET, .len = 32, .v4 = a};
 }
 
-/* What the server gives when the file does not say: the upper half of the subnet. */
-static struct config_range upper_half(const struct config_prefix *net)
-{
-	uint32_t host = UINT32_MAX >> net->len, base = ntohl(net->v4.s_addr) & ~host;
-
-	return (struct config_range){{htonl(base + host / 2 + 1)}, {htonl(base + host - 1)}};
-}
-
 static bool in_range(const struct config_range *r, const struct config_prefix *a)
 {
 	return a->family == AF_INET && ntohl(a->v4.s_addr) >= ntohl(r->from.s_addr) &&
@@ -117,11 +107,11 @@ static const struct config_prefix *given_away(const struct check *c,
 	return NULL;
 }
 
-static int check_given(struct check *c, const struct config_interface *in,
-	const struct config_range *r, const char *key)
+static int check_given(struct check *c, const struct config_interface *in)
 {
+	const struct config_range *r = &in->dhcp_range;
 	const struct config_prefix *given;
-	char text[CONFIG_PREFIX_STRLEN], from[INET_ADDRSTRLEN] = "", to[INET_ADDRSTRLEN] = "";
+	char text[CONFIG_PREFIX_STRLEN];
 	struct config_prefix a;
 	const char *whose;
 
@@ -129,43 +119,39 @@ static int check_given(struct check *c, const struct config_interface *in,
 	if (!given)
 		return 0;
 	a = host_of(given->v4);
-	inet_ntop(AF_INET, &r->from, from, sizeof(from));
-	inet_ntop(AF_INET, &r->to, to, sizeof(to));
-	return check_fail(c, in->line, key,
-		"%s \"%s\": dhcp-range %s-%s%s contains %s, which is %s; write one without it",
-		check_kind(in), in->name, from, to,
-		strcmp(key, "dhcp-range") == 0 ? "" : " (the subnet's upper half)",
-		config_prefix_to_str(&a, text), whose);
+	return check_fail(c, in->line, "dhcp-range",
+		"%s \"%s\": dhcp-range contains %s, which is %s; write one without it",
+		check_kind(in), in->name, config_prefix_to_str(&a, text), whose);
 }
 
+/* The subnet of the first address is the one that is served. Without a range it is its upper half,
+ * and the server itself leaves our addresses out. */
 static int check_range(struct check *c, const struct config_interface *in)
 {
 	const struct config_range *r = &in->dhcp_range;
 	struct config_prefix from = host_of(r->from), to = host_of(r->to);
-	const struct config_prefix *net = check_subnet(in, &from);
-	struct config_range half;
+	const struct config_prefix *net = first_v4(in);
 	char text[CONFIG_PREFIX_STRLEN];
 
-	if (r->from.s_addr) {
-		/* With the subnet's length, its first and last address are no hosts. */
-		from.len = to.len = net ? net->len : 32;
-		if (net && check_subnet(in, &to) == net && check_host_address(&from) &&
-			check_host_address(&to))
-			return check_given(c, in, r, "dhcp-range");
-		return check_fail(c, in->line, "dhcp-range",
-			"%s \"%s\": dhcp-range is not inside of one subnet of that interface; "
-			"correct it or address",
-			check_kind(in), in->name);
-	}
-	if (!(net = first_v4(in)))
+	if (!net)
 		return 0; /* check_serving() refuses that */
-	if (net->len > SERVED_LEN_MAX)
+	config_prefix_to_str(net, text);
+	if (!r->from.s_addr && net->len > SERVED_LEN_MAX)
 		return check_fail(c, in->line, "dhcp-server",
 			"%s \"%s\": the subnet of %s has no room for clients; make it larger or "
 			"add dhcp-range",
-			check_kind(in), in->name, config_prefix_to_str(net, text));
-	half = upper_half(net);
-	return check_given(c, in, &half, "dhcp-server");
+			check_kind(in), in->name, text);
+	if (!r->from.s_addr)
+		return 0;
+	/* With the subnet's length, its first and last address are no hosts. */
+	from.len = to.len = net->len;
+	if (!config_prefix_contains(net, &from) || !config_prefix_contains(net, &to) ||
+		!check_host_address(&from) || !check_host_address(&to))
+		return check_fail(c, in->line, "dhcp-range",
+			"%s \"%s\": dhcp-range is not inside of the subnet of %s, the interface's "
+			"first IPv4 address; correct one of them",
+			check_kind(in), in->name, text);
+	return check_given(c, in);
 }
 
 static int check_adverts(struct check *c, const struct config_interface *in)
