@@ -24,7 +24,7 @@
 #define CONFIG_MAX_NATS       64
 #define CONFIG_MAX_RULES      256 /* policy routing */
 #define CONFIG_MAX_LIST       64  /* any other list */
-#define CONFIG_NAME_MAX       63 /* node and vrrp names */
+#define CONFIG_NAME_MAX       63  /* node and vrrp names */
 #define CONFIG_PASSWORD_MAX   8
 #define CONFIG_KEY_MAX        64
 #define CONFIG_RULES_TEXT_MAX (24u << 10) /* the firewall's rules-file */
