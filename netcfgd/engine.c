@@ -538,7 +538,7 @@ static void adopt(struct engine *e, usec_t now)
 {
 	struct lease_event ev = {.kind = LEASE_EV_ADOPT};
 
-	if (reconcile_lease_complete(e->d, &e->k))
+	if (reconcile_lease_found(e->d, &e->k))
 		engine_lease(e, &ev, now);
 }
 
@@ -632,17 +632,34 @@ static bool only_links_down(const struct plan *p)
 	return true;
 }
 
+/* A port that somebody has set down comes up again at once: nobody yields for that. */
+static bool ports_to_raise(const struct engine *e)
+{
+	for (size_t i = 0; i < e->plan.n; i++) {
+		const struct op *op = &e->plan.ops[i];
+		const struct desired_link *w =
+			op->kind == OP_LINK_UP ? desired_link_find(e->d, op->name) : NULL;
+
+		if (w && !w->virt)
+			return true;
+	}
+	return false;
+}
+
 void engine_readable(struct engine *e, usec_t now)
 {
+	bool down;
 	usec_t gap;
 
 	if (!e->d)
 		return;
 	if (look(e))
 		e->retry_at = now + URGENT_GAP;
-	/* Listeners first: a lost carrier must not wait for anything. */
-	tell_links(e);
 	reconcile_plan(e->d, e->lease.held, &e->k, RECONCILE_ALL, &e->plan);
+	down = ports_to_raise(e);
+	/* Listeners first: a lost carrier must not wait for anything. */
+	if (!down)
+		tell_links(e);
 	if (e->plan.n == 0 || (e->follow_at != USEC_NEVER && only_links_down(&e->plan)))
 		return;
 	/* What the kernel refused stays in the plan: events must not make us ask at their rate. */
@@ -652,7 +669,8 @@ void engine_readable(struct engine *e, usec_t now)
 		repair(e, now);
 	else if (e->repair_at == USEC_NEVER)
 		e->repair_at = e->repaired + gap;
-	tell_links(e);
+	if (!down || e->repair_at == USEC_NEVER)
+		tell_links(e);
 }
 
 void engine_tick(struct engine *e, usec_t now)

@@ -187,6 +187,19 @@ bool reconcile_lease_complete(const struct desired *d, const struct kernel *k)
 	return true;
 }
 
+bool reconcile_lease_found(const struct desired *d, const struct kernel *k)
+{
+	if (!k->fw.present || k->fw.stale || !k->fw.gate_open)
+		return false;
+	for (size_t i = d->n_static; i < d->n_addrs; i++) {
+		const struct kernel_link *l = kernel_link_by_name(k, d->addrs[i].link);
+
+		if (l && l->up && kernel_addr_find(l, &d->addrs[i].prefix))
+			return true;
+	}
+	return reconcile_lease_complete(d, k);
+}
+
 static bool on_link(const struct kernel *k, const char *name, const struct config_prefix *p)
 {
 	const struct kernel_link *l = kernel_link_by_name(k, name);

@@ -293,8 +293,14 @@ static void test_adopt(void **state)
 	assert_true(e.lease.held && e.lease.adopted);
 	assert_int_equal(lease(LEASE_EV_RENEW, 4, USEC_PER_SEC).result, LEASE_RES_OK);
 	assert_int_equal(virtuals_up(), 10);
-	/* Half a lease is none: whoever died was taking it or giving it up. */
+	/* The gate is open: the lease was held, and what is missing is added. */
 	must("ip addr del 10.0.0.103/32 dev vr10.ge2");
+	restart();
+	assert_true(e.lease.held && e.lease.adopted);
+	assert_int_equal(virtuals_up(), 10);
+	/* It is closed: whoever died was taking the lease or giving it up. */
+	must("nft flush set inet gatepair gate");
+	must("nft flush set arp gatepair gate");
 	restart();
 	assert_false(e.lease.held);
 	assert_int_equal(virtuals_up(), 0);
