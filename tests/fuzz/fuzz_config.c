@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any configuration file; what is accepted is printed, and accepted again. */
+/* Any configuration file; what is accepted is printed, and accepted again, and every daemon takes
+ * its part of it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,23 @@ static bool has_secret(const struct config *cfg)
 	return false;
 }
 
+static void hand_out(struct config *cfg)
+{
+	/* config_load() finds it, in the files that it reads. */
+	cfg->sync.local = cfg->sync.peer;
+	for (enum config_part part = CONFIG_PART_VRRPD; part <= CONFIG_PART_ACTIVATED; part++) {
+		struct arena *scratch = arena_new(CONFIG_ARENA_MAX);
+		Gp__Config *m = scratch != NULL ? config_pack(cfg, part, scratch) : NULL;
+		struct config *got = NULL;
+		char why[CONFIG_WHY_MAX];
+
+		if (m == NULL || config_unpack(m, &got, why, sizeof(why)) < 0)
+			abort();
+		config_free(got);
+		arena_free(scratch);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct config *cfg = n <= CONFIG_FILE_MAX ? load((const char *)data, n) : NULL, *again;
@@ -48,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	again = text != NULL ? load(text, strlen(text)) : NULL;
 	if (again == NULL && !has_secret(cfg))
 		abort();
+	hand_out(cfg);
 	free(text);
 	config_free(again);
 	config_free(cfg);

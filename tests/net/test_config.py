@@ -25,6 +25,43 @@ MISTAKES = (
     ("vlan id 0", "nat {", 'vlan "ge2.1" { parent = "ge2"  id = 0  role = lan }\nnat {'),
     ("vlan without such a parent", "nat {",
      'vlan "ge9.1" { parent = "ge9"  id = 5  role = lan }\nnat {'),
+    ("vlan on a bridge's port", "nat {", 'bridge "br0" { ports = {"p5"}  role = lan }\n'
+     'vlan "v" { parent = "p5"  id = 5  role = lan }\nnat {'),
+    ("second vlan of a wan interface", "nat {", 'vlan "a" { parent = "ge3"  id = 5  role = wan }\n'
+     'vlan "b" { parent = "ge3"  id = 6  role = wan }\nnat {'),
+    ("bridge without ports", "nat {", 'bridge "br0" { ports = {}  role = lan }\nnat {'),
+    ("bridge of a port with a section", "nat {", 'bridge "br0" { ports = {"ge2"}  role = lan }\nnat {'),
+    ("port of two masters", "nat {", 'bridge "br0" { ports = {"p5"}  role = lan }\n'
+     'bond "bond0" { ports = {"p5"}  role = lan }\nnat {'),
+    ("unknown bond mode", "nat {", 'bond "bond0" { ports = {"p5"}  mode = fast  role = lan }\nnat {'),
+    ("name of 16 characters", "nat {", 'bridge "a-very-long-name" { ports = {"p5"}  role = lan }\nnat {'),
+    ("unknown model", re.compile(r'(?m)\Anode = .*\n'), 'node = "gw-01"\nmodel = zt9000\n'),
+    ("port that the model does not have", "nat {", 'interface "ge9" { role = lan }\nmodel = zt400\nnat {'),
+    ("role that the model does not give", "role = mgmt", "role = lan  device = eth9\nmodel = zt400\n"),
+    ("a group's MAC address", "role = lan ", 'role = lan  mac = "01:00:5e:00:00:01" '),
+    ("gateway of another subnet", "role = wan ", 'role = wan  gateway = {"10.9.9.9"} '),
+    ("gateway that is the virtual address", "role = wan ", 'role = wan  gateway = {"203.0.113.10"} '),
+    ("two default routes of one metric", "nat {", 'interface "p5" { role = wan  dhcp = true }\n'
+     'interface "p6" { role = wan  dhcp = true }\nnat {'),
+    ("dhcp on a lan", "role = lan ", "role = lan  dhcp = true "),
+    ("dhcp-server on a wan", "role = wan ", "role = wan  dhcp-server = true "),
+    ("dhcp-server and relay", "role = lan ", 'role = lan  dhcp-server = true  dhcp-relay = {"10.9.9.9"} '),
+    ("range outside of the subnet", "role = lan ",
+     'role = lan  dhcp-server = true  dhcp-range = "10.1.0.1-10.1.0.9" '),
+    ("range with a virtual address", "role = lan ",
+     'role = lan  dhcp-server = true  dhcp-range = "10.0.0.1-10.0.0.1" '),
+    ("lease time too short", "role = lan ", 'role = lan  dhcp-server = true  dhcp-lease-time = 60s '),
+    ("router-advert without IPv6", "role = lan ", "role = lan  router-advert = true "),
+    ("MTU too small for IPv6", '"10.0.0.2/24"}', '"10.0.0.2/24", "2001:db8::2/64"}  mtu = 1000'),
+    ("route to nowhere", "nat {", 'route "10.9.0.0/16" { metric = 1 }\nnat {'),
+    ("route two ways", "nat {", 'route "10.9.0.0/16" { blackhole = true  via = "10.0.0.9" }\nnat {'),
+    ("route by an unknown interface", "nat {", 'route "10.9.0.0/16" { interface = "ge7" }\nnat {'),
+    ("route twice", "nat {", 'route "10.9.0.0/16" { interface = "ge2" }\n'
+     'route "10.9.0.0/16" { blackhole = true }\nnat {'),
+    ("rule that matches everything", "nat {", 'rule "r" { table = 7  priority = 7 }\nnat {'),
+    ("rule to the kernel's own table", "nat {", 'rule "r" { mark = 1  table = 255  priority = 7 }\nnat {'),
+    ("rule of priority 40000", "nat {", 'rule "r" { mark = 1  table = 7  priority = 40000 }\nnat {'),
+    ("rules-file that is not there", "nat {", 'firewall { rules-file = "/nonexistent" }\nnat {'),
     ("missing peer", re.compile(r"    peer = .*\n"), ""),
     ("peer is ourselves", '    peer = "169.254.77.2"', '    peer = "169.254.77.1"'),
     ("peer not on the HA network", '    peer = "169.254.77.2"', '    peer = "10.9.9.9"'),
@@ -52,6 +89,23 @@ MISTAKES = (
     ("unclosed brace", "nat { interface = \"ge3\"  to = virtual }", "nat { interface = \"ge3\""),
     ("unclosed string", 'interface = "ge3"  to', 'interface = "ge3  to'),
 )
+
+
+EVERYTHING = """
+model = generic
+bridge "br0" { ports = {"p5", "p6"}  stp = true  role = lan  address = {"10.5.0.2/24", "2001:db8:5::2/64"}
+    router-advert = true  dhcp-server = true  dhcp-range = "10.5.0.100-10.5.0.200"
+    dhcp-lease-time = 2min  mac = "52:54:00:12:34:56" }
+bond "bond0" { ports = {"p7", "p8"}  mode = balance-xor  role = lan  address = {"10.6.0.2/24"} }
+vlan "bond0.7" { parent = "bond0"  id = 7  role = lan  address = {"10.7.0.2/24"}  dhcp-relay = {"10.5.0.9"} }
+interface "p9" { device = "enp9s0"  role = wan  address = {"198.51.100.2/24"}
+    gateway = {"198.51.100.1"}  metric = 50 }
+route "0.0.0.0/0" { via = "10.5.0.9"  table = 100 }
+route "0.0.0.0/0" { via = "10.7.0.9"  interface = "bond0.7"  table = 101 }
+route "10.8.0.0/16" { blackhole = true  metric = 9 }
+rule "voice" { from = "10.7.0.0/24"  to = "10.0.0.0/8"  interface = "bond0.7"  mark = 7  table = 100  priority = 1000 }
+firewall { rules-file = "RULES" }
+"""
 
 
 def edit(text, old, new):
@@ -106,6 +160,24 @@ def test_check_refuses_every_mistake():
         wrong = [refused(gw, *edit(text, old, new), name) for name, old, new in MISTAKES]
         wrong = [w for w in wrong if w]
         assert not wrong, f"{len(wrong)} of {len(MISTAKES)}: " + "; ".join(wrong)
+
+
+def test_check_accepts_the_whole_language():
+    """Everything at once; what is shown of it is accepted too."""
+    with Lab() as lab:
+        gw = lab.gw1
+        rules = f"{gw.dir}/rules.nft"
+        with open(rules, "w") as f:
+            f.write("# nothing yet\n")
+        text = good_text(gw) + EVERYTHING.replace("RULES", rules)
+        path = f"{gw.dir}/all.conf"
+        with open(path, "w") as f:
+            f.write(text)
+        gw.ctl("check", path)
+        with open(path, "a") as f:
+            f.write('route "0.0.0.0/0" { interface = "br0"  metric = 50 }\n')
+        code, _, error = gw.ctl("check", path, check=False)
+        assert code != 0 and "p9" in error, error
 
 
 def test_supervisor_does_not_start_with_a_wrong_config():
