@@ -113,7 +113,7 @@ tests: all $(UNIT_FILES) $(SIM_FILES) $(TOOL_FILES)
 BUILD_DEPS := build-essential pkg-config clang clang-format protobuf-c-compiler libuv1-dev \
 	libprotobuf-c-dev libmnl-dev libnftnl-dev libmbedtls-dev libconfuse-dev libjansson-dev uthash-dev libseccomp-dev \
 	libcap-dev libcmocka-dev
-RUN_DEPS := iproute2 nftables conntrack procps python3 iputils-ping mandoc
+RUN_DEPS := iproute2 nftables conntrack procps python3 iputils-ping mandoc udhcpc dnsmasq-base
 
 deps: ## install what building, the demo and the tests need (Debian 12, root)
 	packaging/deps $(BUILD_DEPS) $(RUN_DEPS)

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define STOP_LIMIT   (2 * USEC_PER_SEC)
-#define FIRST_FD     3
 #define FD_ABOVE     32 /* while they are sorted */
 #define EXIT_NO_EXEC 127
 #define ENV_MAX      8
@@ -40,7 +39,7 @@ static int set_files(const struct child_spec *spec, int input, int output)
 
 	if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 ||
 		dup2(input, STDIN_FILENO) < 0 ||
-		close_range(FIRST_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return -1;
 	for (size_t i = 0; i < spec->n_fds; i++) {
 		above[i] = fcntl(spec->fds[i], F_DUPFD_CLOEXEC, FD_ABOVE);
@@ -48,7 +47,7 @@ static int set_files(const struct child_spec *spec, int input, int output)
 			return -1;
 	}
 	for (size_t i = 0; i < spec->n_fds; i++)
-		if (dup2(above[i], FIRST_FD + (int)i) < 0)
+		if (dup2(above[i], CHILD_FD + (int)i) < 0)
 			return -1;
 	return 0;
 }

@@ -16,13 +16,14 @@
 
 #define CHILD_OUTPUT_MAX 2048
 #define CHILD_FDS_MAX    4
+#define CHILD_FD         10 /* udhcpc takes 3 and 4 for itself */
 
 struct child_spec {
 	const char *const *argv; /* argv[0]: absolute path; ends with NULL */
 	const char *const *env;  /* "NAME=value" beyond PATH, ends with NULL; NULL: none */
 	const char *input;       /* its standard input; NULL: /dev/null */
 	size_t input_len;
-	const int *fds; /* it has them as 3, 4, … */
+	const int *fds; /* it has them as CHILD_FD, CHILD_FD + 1, … */
 	size_t n_fds;
 	const cap_value_t *caps;
 	size_t n_caps;

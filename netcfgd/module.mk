@@ -18,7 +18,7 @@ netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/service_fi
 
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8
-netcfgd_SRCS := $(netcfgd_ENGINE) $(netcfgd_SERVICES) netcfgd/ipc.c netcfgd/status.c netcfgd/main.c
+netcfgd_SRCS := $(netcfgd_ENGINE) $(netcfgd_SERVICES) netcfgd/ipc.c netcfgd/status.c netcfgd/status_services.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 
 UNIT_TESTS += test_cabling test_acd

@@ -38,6 +38,8 @@ extern const size_t netcfgd_n_rules;
 /* Tells subscribers of every link that changed. */
 void netcfgd_tell_links(struct netcfgd *n);
 void netcfgd_status(void *owner, Gp__Status *st, struct arena *scratch);
+/* Its part that the services process reported; what it points to is kept in `s`. */
+void netcfgd_status_services(struct services *s, Gp__NetcfgdStatus *st, struct arena *scratch);
 /* After anything that can move a deadline. */
 void netcfgd_rearm(struct netcfgd *n);
 

@@ -24,10 +24,12 @@
 
 #define UDHCPC           "/usr/sbin/udhcpc"
 #define HOOKS_PER_WAKEUP 8
-#define HOOK_FD_TEXT     "3"
-#define PROGRAM_FD_PATH  "/proc/self/fd/4"
+#define HOOK_FD_TEXT     "10"
+#define PROGRAM_FD_PATH  "/proc/self/fd/11"
 #define ARGS_MAX         40
 #define CONDITIONS       5
+
+_Static_assert(CHILD_FD == 10, "the texts above say so");
 
 struct wan {
 	bool used;
@@ -449,8 +451,8 @@ static void turn_on(const char *name)
 		return;
 	if (find_lease(w, &found))
 		ev.lease = &found;
-	step(w, &ev);
 	look_at_link(w);
+	step(w, &ev);
 }
 
 static void turn_off(struct wan *w)

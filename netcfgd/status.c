@@ -163,6 +163,7 @@ void netcfgd_status(void *owner, Gp__Status *st, struct arena *scratch)
 	status_links(n, out, scratch);
 	status_virtuals(n, out, scratch);
 	status_conditions(n, out, scratch);
+	netcfgd_status_services(&n->services, out, scratch);
 	status_rules(&n->engine.nft, out, scratch);
 	status_counters(e, st, scratch);
 	st->netcfgd = out;

@@ -84,7 +84,7 @@ static void given(void **state)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	shell(b, "cat; echo $GREETING; echo x >&3; ls /proc/self/fd | wc -l; exit 3",
+	shell(b, "cat; echo $GREETING; test -S /proc/self/fd/10 || exit 9; ls /proc/self/fd | wc -l; exit 3",
 		(struct child_spec){.env = env,
 			.input = "some\ninput\n",
 			.input_len = 11,
