@@ -20,9 +20,8 @@
 #define CABLING_HOLD         (3 * USEC_PER_SEC)  /* what was heard counts for so long */
 #define CABLING_FOREIGN_HOLD (10 * USEC_PER_SEC) /* a stranger is gone after so long */
 #define CABLING_SETTLE       (3 * USEC_PER_SEC)  /* after which a stranger is not the peer */
-#define CABLING_STRANGER_AGE                                                                       \
-	(1 * USEC_PER_SEC) /* before that it may be a peer that just starts                        \
-			    */
+/* Seen twice, so far apart: one frame may stray. */
+#define CABLING_STRANGER_AGE  (1 * USEC_PER_SEC)
 #define CABLING_STRANGERS     8
 #define CABLING_STRANGERS_SAY 3
 #define CABLING_PEER_MACS     16 /* one per link that it speaks on */

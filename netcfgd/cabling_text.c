@@ -137,7 +137,7 @@ static void foreign(const struct cabling *c, usec_t now, char *out)
 		const struct cabling_stranger *s = &c->strangers[i];
 
 		if (!within(s->at, CABLING_FOREIGN_HOLD, now) ||
-			now - s->first < CABLING_STRANGER_AGE)
+			s->at - s->first < CABLING_STRANGER_AGE)
 			continue;
 		if (n++ >= CABLING_STRANGERS_SAY)
 			continue;

@@ -114,7 +114,7 @@ static bool sample_ipv6(struct rcursor *c, struct ethernet_sample *s)
 	rcursor_u8(c);
 	rcursor_bytes(c, &source, sizeof(source));
 	rcursor_bytes(c, &target, sizeof(target));
-	if (c->bad || (next == HOP_BY_HOP && is_mld(c)))
+	if (c->bad || IN6_IS_ADDR_UNSPECIFIED(&source) || (next == HOP_BY_HOP && is_mld(c)))
 		return false;
 	inet_ntop(AF_INET6, &source, ip, sizeof(ip));
 	snprintf(s->text, sizeof(s->text), "IP %s", ip);
@@ -126,7 +126,7 @@ static bool sample_arp(struct rcursor *c, struct ethernet_sample *s)
 	struct ethernet_claim claim = {0};
 	char ip[INET_ADDRSTRLEN] = "?";
 
-	if (!arp_body(c, &claim))
+	if (!arp_body(c, &claim) || claim.ip.s_addr == 0)
 		return false;
 	s->ip = claim.ip;
 	inet_ntop(AF_INET, &claim.ip, ip, sizeof(ip));

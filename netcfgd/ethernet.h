@@ -30,7 +30,8 @@ struct ethernet_claim {
 /* Destination, source, type: ETHERNET_HEADER_LEN bytes. */
 void ethernet_header(const uint8_t to[ETHERNET_MAC_LEN], const uint8_t from[ETHERNET_MAC_LEN],
 	uint16_t type, uint8_t *out);
-/* False: too short, or what switches send by themselves (IGMP and MLD). */
+/* False: too short, what switches send by themselves (IGMP and MLD), or the question of a host that
+ * just starts whether its address is free. */
 bool ethernet_sample(const uint8_t *frame, size_t n, struct ethernet_sample *ret);
 /* An ARP packet whose sender says that it has an address. */
 bool ethernet_arp(const uint8_t *frame, size_t n, struct ethernet_claim *ret);

@@ -233,9 +233,13 @@ static void samples(void **state)
 	says("\x86\xdd", ip6, sizeof(ip6), NULL);
 	ip6[48] = 128;
 	says("\x86\xdd", ip6, sizeof(ip6), "IP fe80::1");
+	memset(ip6 + 8, 0, 16);
+	says("\x86\xdd", ip6, sizeof(ip6), NULL);
 	ethernet_arp_make(ip_of("10.0.0.9"), mac, true, frame);
 	memcpy(arp, frame + 14, sizeof(arp));
 	says("\x08\x06", arp, sizeof(arp), "ARP of 10.0.0.9");
+	memset(arp + 14, 0, 4); /* a probe */
+	says("\x08\x06", arp, sizeof(arp), NULL);
 	says("\x12\x34", arp, sizeof(arp), "ethertype 0x1234");
 	says("\0\x20", arp, sizeof(arp), "an LLC frame");
 }
