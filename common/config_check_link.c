@@ -68,22 +68,22 @@ static const char *device_of(const struct config_interface *in)
 
 static int check_device(struct check *c, const struct config_interface *in)
 {
+	const struct config_interface *other;
+
 	for (const struct config_interface *o = c->cfg->interfaces; o < in; o++)
 		if (o->kind == CONFIG_LINK_PORT && strcmp(device_of(o), device_of(in)) == 0)
 			return check_fail(c, in->line, "device",
 				"interface \"%s\": device \"%s\" is that of interface \"%s\" too; "
 				"correct one",
 				in->name, device_of(in), o->name);
-	if (strcmp(device_of(in), in->name) == 0)
+	other = config_interface_find(c->cfg, device_of(in));
+	if (!other || other == in)
 		return 0;
-	for (size_t i = 0; i < c->cfg->n_interfaces; i++)
-		if (c->cfg->interfaces[i].kind != CONFIG_LINK_PORT &&
-			strcmp(c->cfg->interfaces[i].name, device_of(in)) == 0)
-			return check_fail(c, in->line, "device",
-				"interface \"%s\": device \"%s\" is the name of a %s in this file; "
-				"rename that",
-				in->name, device_of(in), check_kind(&c->cfg->interfaces[i]));
-	return 0;
+	/* Nobody could tell later which of them it was. */
+	return check_fail(c, in->line, "device",
+		"interface \"%s\": device \"%s\" is the name of %s \"%s\" in this file; rename "
+		"that",
+		in->name, device_of(in), check_kind(other), other->name);
 }
 
 /* --- models ----------------------------------------------------------------------------------- */

@@ -171,7 +171,8 @@ static const struct {
 	{"interface \"p9\" { device = \"enp3s0\"", "interface \"p9\" { device = \"ge2\"",
 		"46: interface \"p9\": device \"ge2\" is that of interface \"ge2\" too; "},
 	{"device = \"enp3s0\"", "device = \"br0\"",
-		"46: interface \"p9\": device \"br0\" is the name of a bridge in this file; "},
+		"46: interface \"p9\": device \"br0\" is the name of bridge \"br0\" in this "
+		"file; "},
 	{"device = \"enp3s0\"", "device = \"a/b\"",
 		"46: interface \"p9\": device: \"a/b\" is not an interface name; "},
 	{"role = mgmt  address", "address", "3: interface \"ge1\": role is missing; add it"},

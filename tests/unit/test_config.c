@@ -231,6 +231,10 @@ static const struct {
 	{"zt400 interface ge2 { device = eth2 } interface ge3 { }",
 		"interface \"ge3\": device \"eth2\" is that of interface \"ge2\" too; "},
 	{"zt400 interface ge2 { device = ge2 } interface ge3 { device = eth1 }", NULL},
+	{"generic interface ge1 { role = lan device = ge2 } interface ge2 { role = lan device = "
+	 "ge1 }",
+		"interface \"ge1\": device \"ge2\" is the name of interface \"ge2\" in this "
+		"file; "},
 	{"zt600 interface ge2 { } interface ge3 { } interface ge5 { }", NULL},
 	{"zt600 interface ge2 { role = wan }", NULL},
 	{"zt600 interface ge2 { role = mgmt }",
