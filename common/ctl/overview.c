@@ -56,8 +56,9 @@ static void list_add(struct list *l, const char *fmt, ...)
 		l->n += (size_t)n < sizeof(l->text) - l->n ? (size_t)n : sizeof(l->text) - l->n - 1;
 }
 
-/* Sentences in at most `budget` lines: each may take what the others leave. */
-static void put_lines(FILE *f, const char *label, char **v, size_t n, size_t budget)
+/* Sentences in at most `budget` lines: each may take what the others leave. `where`: to read on. */
+static void put_lines(
+	FILE *f, const char *label, char **v, size_t n, size_t budget, const char *where)
 {
 	size_t show = n > budget ? budget - 1 : n, left = n > budget ? budget - 1 : budget;
 
@@ -65,8 +66,7 @@ static void put_lines(FILE *f, const char *label, char **v, size_t n, size_t bud
 		left -= (size_t)screen_put(
 			f, i == 0 ? label : "", (int)(left - (show - i - 1)), "- %s", v[i]);
 	if (n > show)
-		screen_put(f, show == 0 ? label : "", 1, "and %zu more: `gatepair status vrrpd`",
-			n - show);
+		screen_put(f, show == 0 ? label : "", 1, "and %zu more: %s", n - show, where);
 }
 
 static void put_role(FILE *f, const struct overview *o, const struct budget *b)
@@ -86,11 +86,11 @@ static void put_role(FILE *f, const struct overview *o, const struct budget *b)
 		screen_duration(v->role_age_ms * 1000, age), v->role_reason);
 	screen_put(f, "Failover", 1, "%s", v->failover_ready ? "ready" : "NOT ready");
 	if (!v->failover_ready)
-		put_lines(f, "", v->not_ready_reasons, v->n_not_ready_reasons, (size_t)b->reasons);
+		put_lines(f, "", v->not_ready_reasons, v->n_not_ready_reasons, (size_t)b->reasons,
+			"`gatepair status vrrpd`");
 }
 
-/* --- attention: what vrrpd sees around it, and daemons that fail --------------------------------
- */
+/* --- attention ------------------------------------------------------------------------------- */
 
 static size_t daemon_troubles(const struct overview *o, char text[][160], size_t max)
 {
@@ -115,18 +115,34 @@ static size_t daemon_troubles(const struct overview *o, char text[][160], size_t
 	return n;
 }
 
+/* What vrrpd says of the HA link, netcfgd says with its cause. */
+static bool told_better(const Gp__NetcfgdStatus *n, const char *text)
+{
+	if (strncmp(text, "the HA link ", 12) != 0)
+		return false;
+	for (size_t i = 0; n && i < n->n_conditions; i++)
+		if (strncmp(n->conditions[i], "HA link ", 8) == 0)
+			return true;
+	return false;
+}
+
 static void put_attention(FILE *f, const struct overview *o, const struct budget *b)
 {
 	const Gp__VrrpdStatus *v = o->vrrpd ? o->vrrpd->vrrpd : NULL;
+	const Gp__NetcfgdStatus *c = o->netcfgd ? o->netcfgd->netcfgd : NULL;
 	char texts[4][160];
-	char *all[4 + 32];
-	size_t n = daemon_troubles(o, texts, 4);
+	char *all[4 + 64];
+	size_t n = daemon_troubles(o, texts, 4), max = sizeof(all) / sizeof(all[0]);
 
 	for (size_t i = 0; i < n; i++)
 		all[i] = texts[i];
-	for (size_t i = 0; v && i < v->n_conditions && n < sizeof(all) / sizeof(all[0]); i++)
-		all[n++] = v->conditions[i];
-	put_lines(f, "Attention", all, n, (size_t)b->conditions);
+	for (size_t i = 0; c && i < c->n_conditions && n < max; i++)
+		all[n++] = c->conditions[i];
+	for (size_t i = 0; v && i < v->n_conditions && n < max; i++)
+		if (!told_better(c, v->conditions[i]))
+			all[n++] = v->conditions[i];
+	put_lines(f, "Attention", all, n, (size_t)b->conditions,
+		"`gatepair status netcfgd` and `gatepair status vrrpd`");
 }
 
 struct recent {

@@ -232,6 +232,46 @@ static void test_paths(void **state)
 	free(text);
 }
 
+/* netcfgd's conditions come first, and of the HA link they say more than vrrpd's do. */
+static void test_conditions(void **state)
+{
+	static char cable[] = "HA link ge4 has no carrier: plug it in", free_text[] = "ge2 is odd";
+	static char plain[] = "the HA link ge4 has no carrier", other[] = "another router";
+	char *of_netcfgd[] = {cable}, *of_vrrpd[] = {plain, other}, *no_link[] = {free_text};
+	Gp__VrrpdStatus v = GP__VRRPD_STATUS__INIT;
+	Gp__NetcfgdStatus n = GP__NETCFGD_STATUS__INIT;
+	Gp__Status vs = GP__STATUS__INIT, ns = GP__STATUS__INIT;
+	struct overview o = {.node = "gw-01",
+		.vrrpd = &vs,
+		.netcfgd = &ns,
+		.why_supervisor = "",
+		.why_syncd = ""};
+	FILE *f;
+
+	(void)state;
+	v.role = v.role_reason = n.forwarding = vs.version = word;
+	v.conditions = of_vrrpd;
+	v.n_conditions = 2;
+	n.conditions = of_netcfgd;
+	n.n_conditions = 1;
+	vs.vrrpd = &v;
+	ns.netcfgd = &n;
+	f = open_memstream(&text, &text_len);
+	overview_print(f, &o);
+	fclose(f);
+	assert_non_null(strstr(text, "- HA link ge4 has no carrier: plug it in\n"));
+	assert_null(strstr(text, "the HA link"));
+	assert_true(strstr(text, "another router") > strstr(text, "plug it in"));
+	free(text);
+	n.conditions = no_link;
+	f = open_memstream(&text, &text_len);
+	overview_print(f, &o);
+	fclose(f);
+	assert_non_null(strstr(text, "ge2 is odd"));
+	assert_non_null(strstr(text, "the HA link"));
+	free(text);
+}
+
 /* What needs somebody's eyes beside what vrrpd says: daemons that crash, errors, lapses. */
 static void test_troubles(void **state)
 {
@@ -288,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_answers),
 		cmocka_unit_test(test_everything_is_long),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_troubles),
 	};
 
