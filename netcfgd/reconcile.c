@@ -189,7 +189,7 @@ bool reconcile_lease_complete(const struct desired *d, const struct kernel *k)
 
 bool reconcile_lease_found(const struct desired *d, const struct kernel *k)
 {
-	if (!k->fw.present || k->fw.stale || !k->fw.gate_open)
+	if (!k->fw.present || !k->fw.gate_open)
 		return false;
 	for (size_t i = d->n_static; i < d->n_addrs; i++) {
 		const struct kernel_link *l = kernel_link_by_name(k, d->addrs[i].link);

@@ -101,7 +101,7 @@ const struct kernel_link *reconcile_strange_master(
 bool reconcile_lease_complete(const struct desired *d, const struct kernel *k);
 /* Was the lease held by whoever made the kernel what it is? The gate opens last and closes first:
  * an open one with an address behind it says so, whatever else a reload left undone when it was cut
- * short. Without any address they have run out. */
+ * short, in the policy as well. Without any address they have run out. */
 bool reconcile_lease_found(const struct desired *d, const struct kernel *k);
 /* No virtual address anywhere, the gate closed. */
 bool reconcile_lease_clear(const struct desired *d, const struct kernel *k);
