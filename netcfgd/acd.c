@@ -20,10 +20,27 @@ static usec_t some(struct acd *a, usec_t most)
 	return (usec_t)(a->random >> 8) % most;
 }
 
-static struct acd_addr *find(struct acd *a, uint32_t index, struct in_addr ip)
+struct in6_addr acd_mapped(struct in_addr ip)
+{
+	struct in6_addr out = {0};
+
+	out.s6_addr[10] = out.s6_addr[11] = 0xff;
+	memcpy(&out.s6_addr[12], &ip, sizeof(ip));
+	return out;
+}
+
+bool acd_unmapped(const struct in6_addr *ip, struct in_addr *ret)
+{
+	if (!IN6_IS_ADDR_V4MAPPED(ip))
+		return false;
+	memcpy(ret, &ip->s6_addr[12], sizeof(*ret));
+	return true;
+}
+
+static struct acd_addr *find(struct acd *a, uint32_t index, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < a->n; i++)
-		if (a->addrs[i].index == index && a->addrs[i].ip.s_addr == ip.s_addr)
+		if (a->addrs[i].index == index && IN6_ARE_ADDR_EQUAL(&a->addrs[i].ip, ip))
 			return &a->addrs[i];
 	return NULL;
 }
@@ -43,7 +60,7 @@ void acd_begin(struct acd *a)
 
 void acd_put(struct acd *a, const struct acd_addr *what, usec_t now)
 {
-	struct acd_addr *x = find(a, what->index, what->ip);
+	struct acd_addr *x = find(a, what->index, &what->ip);
 	bool fresh = !x;
 
 	if (!x) {
@@ -82,8 +99,8 @@ void acd_role(struct acd *a, bool held)
 }
 
 /* --- conflicts ------------------------------------------------------------------------------- */
-void acd_claim(struct acd *a, uint32_t index, struct in_addr ip, const uint8_t mac[ACD_MAC_LEN],
-	usec_t now)
+void acd_claim(struct acd *a, uint32_t index, const struct in6_addr *ip,
+	const uint8_t mac[ACD_MAC_LEN], usec_t now)
 {
 	struct acd_addr *x = find(a, index, ip);
 
@@ -126,6 +143,12 @@ static void hasten(const struct acd *a, struct acd_addr *x, usec_t now)
 		x->probe_at = now + ACD_ASK_AGAIN;
 }
 
+static bool announce_due(const struct acd *a, const struct acd_addr *x, usec_t now)
+{
+	return IN6_IS_ADDR_V4MAPPED(&x->ip) && acd_conflict(a, x, now) &&
+	       (!x->defended || now - x->defended >= ACD_DEFEND);
+}
+
 int acd_next(struct acd *a, usec_t now, const struct acd_addr **ret)
 {
 	for (size_t i = 0; i < a->n; i++) {
@@ -135,7 +158,7 @@ int acd_next(struct acd *a, usec_t now, const struct acd_addr **ret)
 			continue;
 		*ret = x;
 		hasten(a, x, now);
-		if (acd_conflict(a, x, now) && (!x->defended || now - x->defended >= ACD_DEFEND)) {
+		if (announce_due(a, x, now)) {
 			x->defended = now;
 			return ACD_ANNOUNCE;
 		}
@@ -147,9 +170,13 @@ int acd_next(struct acd *a, usec_t now, const struct acd_addr **ret)
 
 void acd_text(const struct acd_addr *x, const char *who, char out[ACD_TEXT_MAX])
 {
-	char ip[INET_ADDRSTRLEN] = "?", mac[32];
+	char ip[INET6_ADDRSTRLEN] = "?", mac[32];
+	struct in_addr v4;
 
-	inet_ntop(AF_INET, &x->ip, ip, sizeof(ip));
+	if (acd_unmapped(&x->ip, &v4))
+		inet_ntop(AF_INET, &v4, ip, sizeof(ip));
+	else
+		inet_ntop(AF_INET6, &x->ip, ip, sizeof(ip));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", x->mac[0], x->mac[1], x->mac[2],
 		x->mac[3], x->mac[4], x->mac[5]);
 	if (x->virt)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IPv4 address conflict detection, RFC 5227, a pure core: when to ask whether somebody else has an
- * address of ours, and who has. A gateway keeps its address in a conflict (section 2.4 c) and says
- * so. Virtual addresses are watched only while this node holds them, and never asked or defended:
- * an announcement that comes a moment after the hand-over would do harm. No I/O, no clock, no
+ * Address conflict detection, RFC 5227, a pure core: when to ask whether somebody else has an
+ * address of ours, and who has. IPv6 is treated the same way, with the frames of RFC 4862, but
+ * never announced. A gateway keeps its address in a conflict (section 2.4 c) and says so. Virtual
+ * addresses are watched only while this node holds them, and never asked or defended: an
+ * announcement that comes a moment after the hand-over would do harm. No I/O, no clock, no
  * allocation. Runs in netcfgd's services process.
  */
 #ifndef GATEPAIR_NETCFGD_ACD_H
@@ -30,8 +31,8 @@
 #define ACD_TEXT_MAX   320
 
 struct acd_addr {
-	struct in_addr ip;
-	uint32_t index; /* of the interface */
+	struct in6_addr ip; /* IPv4: mapped */
+	uint32_t index;     /* of the interface */
 	char link[IFNAMSIZ];
 	bool virt;
 	bool carrier;
@@ -54,6 +55,9 @@ struct acd {
 enum acd_action { ACD_PROBE = 1, ACD_ANNOUNCE };
 
 void acd_init(struct acd *a, uint32_t random);
+struct in6_addr acd_mapped(struct in_addr ip);
+/* False: it is IPv6. */
+bool acd_unmapped(const struct in6_addr *ip, struct in_addr *ret);
 /* The addresses there are now: begin, put each, end. A new one, and one whose carrier came back, is
  * asked for. */
 void acd_begin(struct acd *a);
@@ -61,8 +65,8 @@ void acd_put(struct acd *a, const struct acd_addr *what, usec_t now);
 void acd_end(struct acd *a);
 void acd_role(struct acd *a, bool held);
 /* Somebody with a MAC that is none of ours claims `ip`. */
-void acd_claim(struct acd *a, uint32_t index, struct in_addr ip, const uint8_t mac[ACD_MAC_LEN],
-	usec_t now);
+void acd_claim(struct acd *a, uint32_t index, const struct in6_addr *ip,
+	const uint8_t mac[ACD_MAC_LEN], usec_t now);
 /* The next thing to send, and for which address; 0: nothing more now. */
 int acd_next(struct acd *a, usec_t now, const struct acd_addr **ret);
 /* Does anybody else use it now? */

@@ -16,6 +16,10 @@
 #define ARP_REQUEST  1
 #define ARP_REPLY    2
 #define HOP_BY_HOP   0
+#define ND_HOPS      255
+#define ND_SOLICIT   135
+#define ND_ADVERT    136
+#define ND_BODY_LEN  24
 #define MLD_QUERY    130
 #define MLD_DONE     132
 #define MLD2_REPORT  143
@@ -72,6 +76,81 @@ void ethernet_arp_make(struct in_addr ip, const uint8_t mac[ETHERNET_MAC_LEN], b
 	wcursor_bytes(&c, announce ? &ip : &nobody, sizeof(ip));
 	wcursor_bytes(&c, none, ETHERNET_MAC_LEN);
 	wcursor_bytes(&c, &ip, sizeof(ip));
+}
+
+/* --- neighbour discovery --------------------------------------------------------------------- */
+bool ethernet_nd(const uint8_t *frame, size_t n, struct ethernet_claim *ret)
+{
+	struct rcursor c = rcursor_make(frame, n);
+	struct ethernet_claim claim = {0};
+	uint8_t head[6], next, hops, kind;
+	struct in6_addr source, target;
+
+	rcursor_bytes(&c, head, ETHERNET_MAC_LEN);
+	rcursor_bytes(&c, claim.mac, sizeof(claim.mac));
+	if (rcursor_u16(&c) != ETH_P_IPV6)
+		return false;
+	rcursor_bytes(&c, head, sizeof(head));
+	next = rcursor_u8(&c);
+	hops = rcursor_u8(&c);
+	rcursor_bytes(&c, &source, sizeof(source));
+	rcursor_bytes(&c, &target, sizeof(target)); /* the destination, which does not matter */
+	kind = rcursor_u8(&c);
+	rcursor_bytes(&c, head, sizeof(head));
+	rcursor_u8(&c);
+	rcursor_bytes(&c, &target, sizeof(target));
+	if (c.bad || next != IPPROTO_ICMPV6 || hops != ND_HOPS || (claim.mac[0] & 1) ||
+		(kind != ND_SOLICIT && kind != ND_ADVERT))
+		return false;
+	claim.ip6 = kind == ND_ADVERT ? target : source;
+	if (IN6_IS_ADDR_UNSPECIFIED(&claim.ip6))
+		return false;
+	*ret = claim;
+	return true;
+}
+
+/* RFC 1071, over whole 16-bit words. */
+static uint32_t sum(const uint8_t *p, size_t n, uint32_t before)
+{
+	for (size_t i = 0; i + 1 < n; i += 2)
+		before += (uint32_t)p[i] << 8 | p[i + 1];
+	return before;
+}
+
+static uint16_t folded(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~(sum + (sum >> 16));
+}
+
+void ethernet_nd_make(const struct in6_addr *ip, const uint8_t mac[ETHERNET_MAC_LEN],
+	uint8_t out[ETHERNET_ND_LEN])
+{
+	static const struct in6_addr nobody;
+	struct in6_addr group = {.s6_addr = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
+	uint8_t to[ETHERNET_MAC_LEN] = {0x33, 0x33, 0xff},
+		*body = out + ETHERNET_ND_LEN - ND_BODY_LEN;
+	struct wcursor c = wcursor_make(out + ETHERNET_HEADER_LEN, 40 + ND_BODY_LEN);
+	uint16_t check;
+
+	memcpy(&group.s6_addr[13], &ip->s6_addr[13], 3);
+	memcpy(&to[3], &ip->s6_addr[13], 3);
+	ethernet_header(to, mac, ETH_P_IPV6, out);
+	wcursor_u32(&c, 0x60000000);
+	wcursor_u16(&c, ND_BODY_LEN);
+	wcursor_u8(&c, IPPROTO_ICMPV6);
+	wcursor_u8(&c, ND_HOPS);
+	wcursor_bytes(&c, &nobody, sizeof(nobody));
+	wcursor_bytes(&c, &group, sizeof(group));
+	wcursor_u8(&c, ND_SOLICIT);
+	wcursor_u8(&c, 0);
+	wcursor_u16(&c, 0);
+	wcursor_u32(&c, 0);
+	wcursor_bytes(&c, ip, sizeof(*ip));
+	check = folded(sum(body, ND_BODY_LEN,
+		sum(group.s6_addr, sizeof(group), ND_BODY_LEN + IPPROTO_ICMPV6)));
+	body[2] = (uint8_t)(check >> 8);
+	body[3] = (uint8_t)check;
 }
 
 /* --- samples --------------------------------------------------------------------------------- */

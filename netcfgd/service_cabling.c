@@ -36,14 +36,14 @@ static struct {
 	struct cabling cabling;
 	struct acd acd;
 	struct cabling_ports ports;
-	struct wire all, ha, strangers, arp;
+	struct wire all, ha, strangers, arp, nd;
 	uint64_t session;
 	uint32_t sequence;
 	uint32_t ha_index;   /* that `ha` and `strangers` are bound to */
 	size_t macs_known;   /* of the peer, in the filter of `strangers` */
-	uint64_t arp_digest; /* of the addresses in the filter of `arp` */
+	uint64_t acd_digest; /* of the addresses in the filter of `arp` */
 	usec_t tick_at, open_at;
-} wiring = {.all.fd = -1, .ha.fd = -1, .strangers.fd = -1, .arp.fd = -1};
+} wiring = {.all.fd = -1, .ha.fd = -1, .strangers.fd = -1, .arp.fd = -1, .nd.fd = -1};
 
 /* --- sockets --------------------------------------------------------------------------------- */
 static void close_all(void)
@@ -52,6 +52,7 @@ static void close_all(void)
 	wire_close(&wiring.ha);
 	wire_close(&wiring.strangers);
 	wire_close(&wiring.arp);
+	wire_close(&wiring.nd);
 }
 
 static int filter_strangers(struct wire_program *p, const struct cabling_port *ha)
@@ -72,19 +73,22 @@ static uint64_t digest_addresses(void)
 {
 	uint64_t h = UINT64_C(14695981039346656037);
 
-	for (size_t i = 0; i < wiring.acd.n; i++)
-		h = (h ^ wiring.acd.addrs[i].ip.s_addr) * UINT64_C(1099511628211);
+	for (size_t i = 0; i < wiring.acd.n * sizeof(struct in6_addr); i++)
+		h = (h ^ wiring.acd.addrs[i / sizeof(struct in6_addr)]
+				    .ip.s6_addr[i % sizeof(struct in6_addr)]) *
+		    UINT64_C(1099511628211);
 	return h;
 }
 
 static int filter_arp(struct wire_program *p)
 {
 	struct in_addr ips[ACD_ADDRS];
+	size_t n = 0;
 
 	for (size_t i = 0; i < wiring.acd.n; i++)
-		ips[i] = wiring.acd.addrs[i].ip;
-	wire_program_arp(p, ips, wiring.acd.n);
-	wiring.arp_digest = digest_addresses();
+		n += acd_unmapped(&wiring.acd.addrs[i].ip, &ips[n]);
+	wire_program_arp(p, ips, n);
+	wiring.acd_digest = digest_addresses();
 	return wiring.arp.fd < 0 ? 0 : wire_filter(&wiring.arp, p);
 }
 
@@ -112,6 +116,20 @@ static int open_ha(struct wire_program *p, const struct cabling_port *ha)
 	return rc ? rc : wire_open(&wiring.strangers, ETH_P_ALL, ha->index, p);
 }
 
+/* IPv6 that this node only forwards does not pay for it. */
+static int open_nd(struct wire_program *p)
+{
+	struct in_addr ip;
+
+	for (size_t i = 0; i < wiring.acd.n; i++) {
+		if (acd_unmapped(&wiring.acd.addrs[i].ip, &ip))
+			continue;
+		wire_program_nd(p);
+		return wire_open(&wiring.nd, ETH_P_IPV6, 0, p);
+	}
+	return 0;
+}
+
 static void open_all(usec_t now)
 {
 	static struct wire_program p;
@@ -122,6 +140,8 @@ static void open_all(usec_t now)
 	rc = filter_arp(&p);
 	if (!rc)
 		rc = wire_open(&wiring.arp, ETH_P_ARP, 0, &p);
+	if (!rc)
+		rc = open_nd(&p);
 	if (!rc && wiring.cabling.cfg.pair)
 		rc = wire_open(&wiring.all, PROBE_ETHERTYPE, 0, NULL);
 	if (!rc && wiring.cabling.cfg.pair)
@@ -149,8 +169,12 @@ static void refresh_filters(usec_t now)
 
 	if (ha && wiring.strangers.fd >= 0 && wiring.macs_known != wiring.cabling.n_macs)
 		rc = filter_strangers(&p, ha);
-	if (!rc && wiring.arp.fd >= 0 && wiring.arp_digest != digest_addresses())
+	if (!rc && wiring.arp.fd >= 0 && wiring.acd_digest != digest_addresses()) {
 		rc = filter_arp(&p);
+		wire_close(&wiring.nd);
+		if (!rc)
+			rc = open_nd(&p);
+	}
 	if (rc)
 		wiring.open_at = now;
 }
@@ -169,10 +193,13 @@ static bool is_virtual(const char *link, struct in_addr ip)
 	return false;
 }
 
-static void put_address(const struct kernel_link *l, struct in_addr ip, bool virt, usec_t now)
+static void put_address(
+	const struct kernel_link *l, const struct config_prefix *p, bool virt, usec_t now)
 {
-	struct acd_addr a = {
-		.ip = ip, .index = l->index, .virt = virt, .carrier = l->up && l->carrier};
+	struct acd_addr a = {.ip = p->family == AF_INET ? acd_mapped(p->v4) : p->v6,
+		.index = l->index,
+		.virt = virt,
+		.carrier = l->up && l->carrier};
 
 	memcpy(a.link, l->name, sizeof(a.link));
 	acd_put(&wiring.acd, &a, now);
@@ -183,8 +210,10 @@ static void put_own(const struct kernel_link *l, usec_t now)
 	for (size_t i = 0; i < l->n_addrs; i++) {
 		const struct config_prefix *p = &l->addrs[i].prefix;
 
-		if (p->family == AF_INET && !is_virtual(l->name, p->v4))
-			put_address(l, p->v4, false, now);
+		/* Link-local addresses are the kernel's: made of the MAC, and tried before use. */
+		if (p->family == AF_INET ? !is_virtual(l->name, p->v4)
+					 : !l->addrs[i].duplicate && !IN6_IS_ADDR_LINKLOCAL(&p->v6))
+			put_address(l, p, false, now);
 	}
 }
 
@@ -194,7 +223,7 @@ static void put_virtual(const struct config_vrrp *v, usec_t now)
 
 	for (size_t i = 0; l && l->ether && i < v->addresses.n; i++)
 		if (v->addresses.v[i].family == AF_INET)
-			put_address(l, v->addresses.v[i].v4, true, now);
+			put_address(l, &v->addresses.v[i], true, now);
 }
 
 static void put_addresses(usec_t now)
@@ -297,14 +326,27 @@ static bool is_our_mac(const uint8_t mac[WIRE_MAC_LEN])
 
 /* Every interface hears it by itself and once more for each macvlan on top: only the first is in
  * the table of addresses. */
+static void on_claim(
+	const struct wire_frame *f, const struct in6_addr *ip, const uint8_t *mac, usec_t now)
+{
+	if (!f->tag && !is_our_mac(mac))
+		acd_claim(&wiring.acd, f->index, ip, mac, now);
+}
+
 static void read_claims(usec_t now)
 {
 	struct ethernet_claim claim;
+	struct in6_addr ip;
 	struct wire_frame f;
 
 	for (int i = 0; i < CLAIMS_A_TICK && wiring.arp.fd >= 0 && wire_read(&wiring.arp, &f); i++)
-		if (!f.tag && ethernet_arp(f.data, f.n, &claim) && !is_our_mac(claim.mac))
-			acd_claim(&wiring.acd, f.index, claim.ip, claim.mac, now);
+		if (ethernet_arp(f.data, f.n, &claim)) {
+			ip = acd_mapped(claim.ip);
+			on_claim(&f, &ip, claim.mac, now);
+		}
+	for (int i = 0; i < CLAIMS_A_TICK && wiring.nd.fd >= 0 && wire_read(&wiring.nd, &f); i++)
+		if (ethernet_nd(f.data, f.n, &claim))
+			on_claim(&f, &claim.ip6, claim.mac, now);
 }
 
 /* --- sent ------------------------------------------------------------------------------------ */
@@ -352,24 +394,32 @@ static void send_probes(unsigned what)
 	}
 }
 
-static void send_arp(usec_t now)
+static int send_question(const struct acd_addr *a, bool announce)
 {
-	uint8_t frame[ETHERNET_ARP_LEN];
+	const struct kernel_link *l = kernel_link(wiring.k, a->index);
+	uint8_t frame[ETHERNET_ND_LEN > ETHERNET_ARP_LEN ? ETHERNET_ND_LEN : ETHERNET_ARP_LEN];
+	struct in_addr v4;
+
+	if (!l)
+		return 0;
+	if (acd_unmapped(&a->ip, &v4)) {
+		ethernet_arp_make(v4, l->mac, announce, frame);
+		return wire_send(&wiring.arp, a->index, frame, ETHERNET_ARP_LEN);
+	}
+	ethernet_nd_make(&a->ip, l->mac, frame);
+	return wiring.nd.fd < 0 ? 0 : wire_send(&wiring.nd, a->index, frame, ETHERNET_ND_LEN);
+}
+
+static void send_questions(usec_t now)
+{
 	const struct acd_addr *a;
 	int what;
 
 	for (int i = 0; i < SENDS_A_TICK && wiring.arp.fd >= 0; i++) {
-		const struct kernel_link *l;
-
 		what = acd_next(&wiring.acd, now, &a);
-		if (!what)
+		/* What cannot be sent is asked again in the next round. */
+		if (!what || send_question(a, what == ACD_ANNOUNCE) < 0)
 			return;
-		l = kernel_link(wiring.k, a->index);
-		if (!l)
-			continue;
-		ethernet_arp_make(a->ip, l->mac, what == ACD_ANNOUNCE, frame);
-		if (wire_send(&wiring.arp, a->index, frame, sizeof(frame)) < 0)
-			return; /* asked again in the next round */
 	}
 }
 
@@ -418,8 +468,8 @@ static void report_duplicate(const struct kernel_link *l, const struct config_pr
 	config_prefix_to_str(p, text);
 	service_condition(key,
 		"interface %s: address %s is used by another node as well, and not used here; give "
-		"one of the two another address, then try again with `ip addr del %s dev %s`",
-		l->name, text, text, l->name);
+		"one of the two another address, and delete this one here",
+		l->name, text);
 }
 
 static void report_duplicates(void)
@@ -511,7 +561,7 @@ static void tick(usec_t now)
 	read_strangers(now);
 	read_claims(now);
 	send_probes(cabling_step(&wiring.cabling, &ev, now));
-	send_arp(now);
+	send_questions(now);
 	refresh_filters(now);
 	report_cabling(now);
 	report_conflicts(now);

@@ -15,6 +15,9 @@
 /* A flood fills it and is dropped by the kernel behind that. */
 #define RECEIVE_BUFFER (64 * 1024)
 
+#define ND_SOLICIT 135
+#define ND_ADVERT  136
+
 /* --- sockets --------------------------------------------------------------------------------- */
 int wire_filter(struct wire *w, const struct wire_program *program)
 {
@@ -133,6 +136,7 @@ int wire_send(struct wire *w, uint32_t index, const uint8_t *frame, size_t n)
 /* --- filters --------------------------------------------------------------------------------- */
 #define DROP  BPF_STMT(BPF_RET | BPF_K, 0)
 #define TAKE  BPF_STMT(BPF_RET | BPF_K, WIRE_FRAME_MAX)
+#define BYTE  (BPF_LD | BPF_B | BPF_ABS)
 #define WORD  (BPF_LD | BPF_W | BPF_ABS)
 #define HALF  (BPF_LD | BPF_H | BPF_ABS)
 #define EQUAL (BPF_JMP | BPF_JEQ | BPF_K)
@@ -199,5 +203,17 @@ void wire_program_arp(struct wire_program *p, const struct in_addr *ips, size_t 
 	add(p, (struct sock_filter)BPF_STMT(WORD, WIRE_ETH_LEN + 14));
 	for (size_t i = 0; i < n; i++)
 		take_if(p, ntohl(ips[i].s_addr));
+	add(p, (struct sock_filter)DROP);
+}
+
+void wire_program_nd(struct wire_program *p)
+{
+	p->n = 0;
+	add(p, (struct sock_filter)BPF_STMT(BYTE, WIRE_ETH_LEN + 6));
+	add(p, (struct sock_filter)BPF_JUMP(EQUAL, IPPROTO_ICMPV6, 1, 0));
+	add(p, (struct sock_filter)DROP);
+	add(p, (struct sock_filter)BPF_STMT(BYTE, WIRE_ETH_LEN + 40));
+	take_if(p, ND_SOLICIT);
+	take_if(p, ND_ADVERT);
 	add(p, (struct sock_filter)DROP);
 }

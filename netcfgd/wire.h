@@ -51,5 +51,7 @@ int wire_send(struct wire *w, uint32_t index, const uint8_t *frame, size_t n)
 void wire_program_strangers(struct wire_program *p, const uint8_t (*macs)[WIRE_MAC_LEN], size_t n);
 /* ARP packets whose sender has one of these addresses; with too many, all ARP packets. */
 void wire_program_arp(struct wire_program *p, const struct in_addr *ips, size_t n);
+/* Neighbour solicitations and advertisements. */
+void wire_program_nd(struct wire_program *p);
 
 #endif

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	ethernet_sample(data, n, &sample);
 	ethernet_arp(data, n, &claim);
+	ethernet_nd(data, n, &claim);
 	if (n > 1 && probe_decode(data + 1, n - 1, &p) == PROBE_OK)
 		take(&p, data[0]);
 	return 0;

@@ -319,18 +319,25 @@ def test_both_nodes_have_one_address(lab):
 
 
 def test_another_host_has_our_ipv6_address():
-    address = "fd00:77::2/64"
+    address = "fd00:77::2"
     with Lab() as lab:
         with Host(lab, "br-lan", "10.0.0.78/24") as host:
             host.ns.sysctl("ipv6/conf/eth0/disable_ipv6", 0)
-            host.ns.run("ip", "addr", "add", address, "dev", "eth0", "nodad")
+            host.ns.run("ip", "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
             lab.start()
             lab.wait_ready()
-            lab.gw1.ns.run("ip", "addr", "add", address, "dev", "ge2")
-            only(lab.gw1, f"interface ge2: address {address} is used by another node as well",
+            # One that another tool adds is tried by the kernel first.
+            lab.gw1.ns.run("ip", "addr", "add", f"{address}/64", "dev", "ge2")
+            only(lab.gw1, f"interface ge2: address {address}/64 is used by another node as well",
+                 "not used here", "give one of the two another address")
+            lab.gw1.ns.run("ip", "addr", "del", f"{address}/64", "dev", "ge2")
+            only(lab.gw1)
+            # A configured one is a gateway's, whatever others do.
+            mine = f'"{LAN_OWN[1]}/24"'
+            rewrite(lab.gw1, mine, f'{mine}, "{address}/64"')
+            only(lab.gw1, f"interface ge2: address {address} is used by {host.mac} as well",
                  "give one of the two another address")
-        lab.gw1.ns.run("ip", "addr", "del", address, "dev", "ge2")
-        well(lab)
+        well(lab, STRANGER_GONE_S)
 
 
 # --- hostile frames ---

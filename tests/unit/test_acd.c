@@ -27,10 +27,24 @@ static struct in_addr ip_of(const char *s)
 	return ip;
 }
 
+static struct in6_addr any(const char *s)
+{
+	struct in6_addr ip;
+
+	return inet_pton(AF_INET6, s, &ip) == 1 ? ip : acd_mapped(ip_of(s));
+}
+
+static void claim(uint32_t index, const char *ip, usec_t now)
+{
+	struct in6_addr a = any(ip);
+
+	acd_claim(&acd, index, &a, mac, now);
+}
+
 static void put(uint32_t index, const char *ip, bool virt, bool carrier, usec_t now)
 {
 	struct acd_addr a = {
-		.ip = ip_of(ip), .index = index, .link = "ge2", .virt = virt, .carrier = carrier};
+		.ip = any(ip), .index = index, .link = "ge2", .virt = virt, .carrier = carrier};
 
 	acd_put(&acd, &a, now);
 }
@@ -90,10 +104,10 @@ static void a_conflict_is_told_defended_and_forgotten(void **state)
 	(void)state;
 	one_address(now);
 	count(&now, 110 * USEC_PER_SEC, &probes, &announces);
-	acd_claim(&acd, 3, ip_of("10.0.0.2"), mac, now); /* on another network */
-	acd_claim(&acd, 2, ip_of("10.0.0.3"), mac, now); /* another address */
+	claim(3, "10.0.0.2", now); /* on another network */
+	claim(2, "10.0.0.3", now); /* another address */
 	assert_false(acd_conflict(&acd, &acd.addrs[0], now));
-	acd_claim(&acd, 2, ip_of("10.0.0.2"), mac, now);
+	claim(2, "10.0.0.2", now);
 	assert_true(acd_conflict(&acd, &acd.addrs[0], now));
 	acd_text(&acd.addrs[0], NULL, text);
 	assert_string_equal(text,
@@ -103,7 +117,7 @@ static void a_conflict_is_told_defended_and_forgotten(void **state)
 	assert_non_null(strstr(text, "other node gw-02 (02:00:00:00:09:09)"));
 	/* Its answers keep it up, announcements come every 10 s. */
 	for (int i = 0; i < 10; i++) {
-		acd_claim(&acd, 2, ip_of("10.0.0.2"), mac, now);
+		claim(2, "10.0.0.2", now);
 		count(&now, now + 4 * USEC_PER_SEC, &probes, &announces);
 		assert_true(probes >= 1);
 		assert_true(announces <= 1);
@@ -126,13 +140,13 @@ static void virtual_addresses_are_for_the_holder(void **state)
 	acd_begin(&acd);
 	put(2, "10.0.0.1", true, true, now);
 	acd_end(&acd);
-	acd_claim(&acd, 2, ip_of("10.0.0.1"), mac, now);
+	claim(2, "10.0.0.1", now);
 	assert_false(acd_conflict(&acd, &acd.addrs[0], now));
 	acd_role(&acd, true);
 	assert_false(acd_conflict(&acd, &acd.addrs[0], now));
-	acd_claim(&acd, 2, ip_of("10.0.0.1"), mac, now);
+	claim(2, "10.0.0.1", now);
 	assert_false(acd_conflict(&acd, &acd.addrs[0], now));
-	acd_claim(&acd, 2, ip_of("10.0.0.1"), mac, now + ACD_VIRTUAL);
+	claim(2, "10.0.0.1", now + ACD_VIRTUAL);
 	assert_true(acd_conflict(&acd, &acd.addrs[0], now + ACD_VIRTUAL));
 	acd_role(&acd, false);
 	assert_false(acd_conflict(&acd, &acd.addrs[0], now + ACD_VIRTUAL));
@@ -161,10 +175,34 @@ static void addresses_come_and_go(void **state)
 	put(2, "10.0.7.2", false, true, 1);
 	acd_end(&acd);
 	assert_int_equal(acd.n, 1);
-	assert_int_equal(acd.addrs[0].ip.s_addr, ip_of("10.0.7.2").s_addr);
+	struct in6_addr left = any("10.0.7.2");
+
+	assert_memory_equal(&acd.addrs[0].ip, &left, sizeof(left));
 	acd_begin(&acd);
 	acd_end(&acd);
 	assert_int_equal(acd.n, 0);
+}
+
+static void ipv6_is_asked_for_and_never_announced(void **state)
+{
+	usec_t now = 100 * USEC_PER_SEC;
+	char text[ACD_TEXT_MAX];
+	int probes, announces;
+
+	(void)state;
+	acd_init(&acd, 7);
+	acd_begin(&acd);
+	put(2, "fd00::2", false, true, now);
+	acd_end(&acd);
+	count(&now, 110 * USEC_PER_SEC, &probes, &announces);
+	assert_int_equal(probes, 3);
+	claim(2, "fd00::2", now);
+	assert_true(acd_conflict(&acd, &acd.addrs[0], now));
+	acd_text(&acd.addrs[0], NULL, text);
+	assert_non_null(strstr(text, "address fd00::2 is used by 02:00:00:00:09:09 as well"));
+	count(&now, now + 9 * USEC_PER_SEC, &probes, &announces);
+	assert_true(probes >= 2);
+	assert_int_equal(announces, 0);
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -193,6 +231,34 @@ static void arp_as_it_is_sent(void **state)
 	assert_false(ethernet_arp(frame, sizeof(frame), &c));
 	for (size_t n = 0; n < 32; n++)
 		assert_false(ethernet_arp(frame, n, &c));
+}
+
+/* The question of RFC 4862 for fd00::1:2; the checksum was made by hand. */
+static void neighbours(void **state)
+{
+	static const uint8_t want[] =
+		"\x33\x33\xff\1\0\2\2\0\0\0\x09\x09\x86\xdd\x60\0\0\0\0\x18\x3a\xff"
+		"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\2\0\0\0\0\0\0\0\0\0\1\xff\1\0\2"
+		"\x87\0\x7d\xa1\0\0\0\0\xfd\0\0\0\0\0\0\0\0\0\0\0\0\1\0\2";
+	struct in6_addr ip = any("fd00::1:2"), from = any("fd00::9");
+	uint8_t frame[ETHERNET_ND_LEN];
+	struct ethernet_claim c;
+
+	(void)state;
+	ethernet_nd_make(&ip, mac, frame);
+	assert_memory_equal(frame, want, sizeof(frame));
+	assert_false(ethernet_nd(frame, sizeof(frame), &c)); /* claims nothing */
+	memcpy(frame + 22, &from, sizeof(from));
+	assert_true(ethernet_nd(frame, sizeof(frame), &c));
+	assert_memory_equal(&c.ip6, &from, sizeof(from));
+	frame[54] = 136; /* an advertisement is about its target */
+	assert_true(ethernet_nd(frame, sizeof(frame), &c));
+	assert_memory_equal(&c.ip6, &ip, sizeof(ip));
+	assert_memory_equal(c.mac, mac, 6);
+	for (size_t n = 0; n < sizeof(frame); n++)
+		assert_false(ethernet_nd(frame, n, &c));
+	frame[21] = 64; /* it crossed a router */
+	assert_false(ethernet_nd(frame, sizeof(frame), &c));
 }
 
 static void says(const char *head, const uint8_t *body, size_t n, const char *want)
@@ -251,7 +317,9 @@ int main(void)
 		cmocka_unit_test(a_conflict_is_told_defended_and_forgotten),
 		cmocka_unit_test(virtual_addresses_are_for_the_holder),
 		cmocka_unit_test(addresses_come_and_go),
+		cmocka_unit_test(ipv6_is_asked_for_and_never_announced),
 		cmocka_unit_test(arp_as_it_is_sent),
+		cmocka_unit_test(neighbours),
 		cmocka_unit_test(samples),
 	};
 
