@@ -2,10 +2,10 @@
 /*
  * gp-killat NAME: kills a daemon at its n-th write into the kernel's network configuration.
  *
- * Follows a process with ptrace(2) and counts the system calls that change something: netlink requests
- * that are not questions, and writes to files below /proc/sys. rtnetlink and nfnetlink carry out all
- * messages of one system call before a SIGKILL can end it, so before and after each of these calls are
- * all the states in which a crash can leave the kernel.
+ * Follows a process with ptrace(2) and counts the system calls that change something: netlink
+ * requests that are not questions, and writes to files below /proc/sys. rtnetlink and nfnetlink
+ * carry out all messages of one system call before a SIGKILL can end it, so before and after each
+ * of these calls are all the states in which a crash can leave the kernel.
  *
  * Commands on standard input, each answered with one line of JSON:
  *   trace PID           counts the writes of a running process
@@ -91,7 +91,7 @@ static void release_all(void)
 	}
 }
 
-/* --- what a system call would do --------------------------------------------------------------- */
+/* --- what a system call would do ------------------------------------------------------------- */
 
 static size_t peek(pid_t pid, uint64_t from, void *to, size_t size)
 {
@@ -171,7 +171,8 @@ static bool call_writes(pid_t pid, const struct __ptrace_syscall_info *info, cha
 		return netlink_writes(pid, (int)arg[0], arg[1], text);
 	case SYS_sendmsg:
 		return peek(pid, arg[1], &msg, sizeof(msg)) == sizeof(msg) && msg.msg_iovlen > 0 &&
-		       peek(pid, (uint64_t)(uintptr_t)msg.msg_iov, &iov, sizeof(iov)) == sizeof(iov) &&
+		       peek(pid, (uint64_t)(uintptr_t)msg.msg_iov, &iov, sizeof(iov)) ==
+			       sizeof(iov) &&
 		       netlink_writes(pid, (int)arg[0], (uint64_t)(uintptr_t)iov.iov_base, text);
 	case SYS_write:
 	case SYS_pwrite64:
@@ -181,7 +182,7 @@ static bool call_writes(pid_t pid, const struct __ptrace_syscall_info *info, cha
 	}
 }
 
-/* --- stops ------------------------------------------------------------------------------------ */
+/* --- stops ----------------------------------------------------------------------------------- */
 
 /* At an entry the call is not carried out any more, at an exit it has been. */
 static void kill_target(struct traced *t)
@@ -282,13 +283,14 @@ static void reap(void)
 	}
 }
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* --- commands -------------------------------------------------------------------------------- */
 
 static int seize(pid_t pid, bool target)
 {
 	long options = PTRACE_O_TRACESYSGOOD |
-		       (target ? 0 : PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-					     PTRACE_O_TRACEEXEC);
+		       (target ? 0
+			       : PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+					       PTRACE_O_TRACEEXEC);
 	struct traced *t = slot_add(pid);
 
 	if (t == NULL)

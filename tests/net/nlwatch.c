@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gp-nlwatch: what happens to the links, addresses, routes, rules, interface switches and nftables of
- * the network namespace that it is started in, and when.
+ * gp-nlwatch: what happens to the links, addresses, routes, rules, interface switches and nftables
+ * of the network namespace that it is started in, and when.
  *
  * One line per notification: `CLOCK_MONOTONIC-ns OP KEY VALUE`, separated by tabs. OP is `=` (there
- * when we began), `+` (new or changed), `-` (gone), `!` (notifications were lost) or `#` (the answer
- * to `mark NAME` on standard input: whatever happened before the mark was asked for stands above
- * it). KEY names the object, so that equal keys are the same object. Runs with real-time priority.
+ * when we began), `+` (new or changed), `-` (gone), `!` (notifications were lost) or `#` (the
+ * answer to `mark NAME` on standard input: whatever happened before the mark was asked for stands
+ * above it). KEY names the object, so that equal keys are the same object. Runs with real-time
+ * priority.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -47,7 +48,7 @@ static bool dumping;
 static _Alignas(struct nlmsghdr) char buffer[1 << 16];
 
 struct attrs {
-	const struct rtattr *v[ATTRS_MAX];
+	struct rtattr *v[ATTRS_MAX];
 };
 
 static int64_t mono_ns(void)
@@ -60,16 +61,19 @@ static int64_t mono_ns(void)
 
 static void say(bool gone, const char *key, const char *value)
 {
-	printf("%lld\t%c\t%s\t%s\n", (long long)stamp, dumping ? '=' : gone ? '-' : '+', key, value);
+	printf("%lld\t%c\t%s\t%s\n", (long long)stamp,
+		dumping ? '='
+		: gone  ? '-'
+			: '+',
+		key, value);
 }
 
-/* --- attributes ------------------------------------------------------------------------------- */
+/* --- attributes ------------------------------------------------------------------------------ */
 
-static struct attrs attrs_of(const struct nlmsghdr *h, size_t header)
+static struct attrs attrs_of(struct nlmsghdr *h, size_t header)
 {
 	struct attrs a = {0};
-	const struct rtattr *at =
-		(const struct rtattr *)((const char *)NLMSG_DATA(h) + NLMSG_ALIGN(header));
+	struct rtattr *at = (struct rtattr *)((char *)NLMSG_DATA(h) + NLMSG_ALIGN(header));
 	unsigned left = NLMSG_PAYLOAD(h, NLMSG_ALIGN(header));
 
 	if (h->nlmsg_len < NLMSG_SPACE(header))
@@ -83,7 +87,7 @@ static struct attrs attrs_of(const struct nlmsghdr *h, size_t header)
 	return a;
 }
 
-static uint32_t u32_of(const struct rtattr *a, uint32_t otherwise)
+static uint32_t u32_of(struct rtattr *a, uint32_t otherwise)
 {
 	uint32_t v = otherwise;
 
@@ -92,17 +96,19 @@ static uint32_t u32_of(const struct rtattr *a, uint32_t otherwise)
 	return v;
 }
 
-static const char *text_of(const struct rtattr *a)
+static const char *text_of(struct rtattr *a)
 {
-	return a != NULL && RTA_PAYLOAD(a) > 0 && memchr(RTA_DATA(a), 0, RTA_PAYLOAD(a)) != NULL ?
-		       (const char *)RTA_DATA(a) : "";
+	return a != NULL && RTA_PAYLOAD(a) > 0 && memchr(RTA_DATA(a), 0, RTA_PAYLOAD(a)) != NULL
+		       ? (const char *)RTA_DATA(a)
+		       : "";
 }
 
-static const char *address_of(int family, const struct rtattr *a, char out[INET6_ADDRSTRLEN])
+static const char *address_of(int family, struct rtattr *a, char out[INET6_ADDRSTRLEN])
 {
 	size_t size = family == AF_INET ? 4 : 16;
 
-	if (a == NULL || RTA_PAYLOAD(a) < size || inet_ntop(family, RTA_DATA(a), out, INET6_ADDRSTRLEN) == NULL)
+	if (a == NULL || RTA_PAYLOAD(a) < size ||
+		inet_ntop(family, RTA_DATA(a), out, INET6_ADDRSTRLEN) == NULL)
 		snprintf(out, INET6_ADDRSTRLEN, "%s", family == AF_INET ? "0.0.0.0" : "::");
 	return out;
 }
@@ -127,15 +133,16 @@ static const char *link_label(int index)
 	return l != NULL ? l->name : number;
 }
 
-/* --- rtnetlink -------------------------------------------------------------------------------- */
+/* --- rtnetlink ------------------------------------------------------------------------------- */
 
-static void on_link(const struct nlmsghdr *h, bool gone)
+static void on_link(struct nlmsghdr *h, bool gone)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
 	struct attrs a = attrs_of(h, sizeof(*m));
 	struct link_name *l = link_find(m->ifi_index);
-	const uint8_t *mac = a.v[IFLA_ADDRESS] != NULL && RTA_PAYLOAD(a.v[IFLA_ADDRESS]) == 6 ?
-				     RTA_DATA(a.v[IFLA_ADDRESS]) : (const uint8_t[6]){0};
+	const uint8_t *mac = a.v[IFLA_ADDRESS] != NULL && RTA_PAYLOAD(a.v[IFLA_ADDRESS]) == 6
+				     ? RTA_DATA(a.v[IFLA_ADDRESS])
+				     : (const uint8_t[6]){0};
 	char key[TEXT_MAX], value[TEXT_MAX];
 
 	if (m->ifi_family != AF_UNSPEC) /* bridges tell of their ports twice */
@@ -156,7 +163,7 @@ static void on_link(const struct nlmsghdr *h, bool gone)
 		*l = links[--n_links];
 }
 
-static void on_addr(const struct nlmsghdr *h, bool gone)
+static void on_addr(struct nlmsghdr *h, bool gone)
 {
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 	struct attrs a = attrs_of(h, sizeof(*m));
@@ -166,12 +173,13 @@ static void on_addr(const struct nlmsghdr *h, bool gone)
 	if (a.v[IFA_CACHEINFO] != NULL && RTA_PAYLOAD(a.v[IFA_CACHEINFO]) >= sizeof(life))
 		memcpy(&life, RTA_DATA(a.v[IFA_CACHEINFO]), sizeof(life));
 	snprintf(key, sizeof(key), "addr %s %s/%u", link_label((int)m->ifa_index),
-		address_of(m->ifa_family, a.v[a.v[IFA_LOCAL] != NULL ? IFA_LOCAL : IFA_ADDRESS], text),
+		address_of(
+			m->ifa_family, a.v[a.v[IFA_LOCAL] != NULL ? IFA_LOCAL : IFA_ADDRESS], text),
 		m->ifa_prefixlen);
 	say(gone, key, life.ifa_valid == UINT32_MAX ? "forever" : "limited");
 }
 
-static void on_route(const struct nlmsghdr *h, bool gone)
+static void on_route(struct nlmsghdr *h, bool gone)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
 	struct attrs a = attrs_of(h, sizeof(*m));
@@ -182,13 +190,13 @@ static void on_route(const struct nlmsghdr *h, bool gone)
 	snprintf(key, sizeof(key), "route %s/%u table %u metric %u",
 		address_of(m->rtm_family, a.v[RTA_DST], to), m->rtm_dst_len,
 		u32_of(a.v[RTA_TABLE], m->rtm_table), u32_of(a.v[RTA_PRIORITY], 0));
-	snprintf(value, sizeof(value), "type %u proto %u via %s dev %s", m->rtm_type, m->rtm_protocol,
-		address_of(m->rtm_family, a.v[RTA_GATEWAY], via),
+	snprintf(value, sizeof(value), "type %u proto %u via %s dev %s", m->rtm_type,
+		m->rtm_protocol, address_of(m->rtm_family, a.v[RTA_GATEWAY], via),
 		a.v[RTA_OIF] != NULL ? link_label((int)u32_of(a.v[RTA_OIF], 0)) : "none");
 	say(gone, key, value);
 }
 
-static void on_rule(const struct nlmsghdr *h, bool gone)
+static void on_rule(struct nlmsghdr *h, bool gone)
 {
 	const struct fib_rule_hdr *m = NLMSG_DATA(h);
 	struct attrs a = attrs_of(h, sizeof(*m));
@@ -198,12 +206,12 @@ static void on_rule(const struct nlmsghdr *h, bool gone)
 		m->family == AF_INET ? "ipv4" : "ipv6", u32_of(a.v[FRA_PRIORITY], 0),
 		address_of(m->family, a.v[FRA_SRC], from), m->src_len,
 		address_of(m->family, a.v[FRA_DST], to), m->dst_len,
-		a.v[FRA_IIFNAME] != NULL ? text_of(a.v[FRA_IIFNAME]) : "any", u32_of(a.v[FRA_FWMARK], 0),
-		u32_of(a.v[FRA_TABLE], m->table));
+		a.v[FRA_IIFNAME] != NULL ? text_of(a.v[FRA_IIFNAME]) : "any",
+		u32_of(a.v[FRA_FWMARK], 0), u32_of(a.v[FRA_TABLE], m->table));
 	say(gone, key, "");
 }
 
-static void on_netconf(const struct nlmsghdr *h, bool gone)
+static void on_netconf(struct nlmsghdr *h, bool gone)
 {
 	const struct netconfmsg *m = NLMSG_DATA(h);
 	struct attrs a = attrs_of(h, sizeof(*m));
@@ -217,12 +225,12 @@ static void on_netconf(const struct nlmsghdr *h, bool gone)
 	say(gone, key, value);
 }
 
-static void on_rtnl(const struct nlmsghdr *h)
+static void on_rtnl(struct nlmsghdr *h)
 {
 	static const struct {
 		uint16_t new, del;
 		size_t header;
-		void (*run)(const struct nlmsghdr *, bool);
+		void (*run)(struct nlmsghdr *, bool);
 	} kinds[] = {
 		{RTM_NEWLINK, RTM_DELLINK, sizeof(struct ifinfomsg), on_link},
 		{RTM_NEWADDR, RTM_DELADDR, sizeof(struct ifaddrmsg), on_addr},
@@ -240,9 +248,9 @@ static void on_rtnl(const struct nlmsghdr *h)
 	}
 }
 
-/* --- nftables --------------------------------------------------------------------------------- */
+/* --- nftables -------------------------------------------------------------------------------- */
 
-static void on_nft(const struct nlmsghdr *h)
+static void on_nft(struct nlmsghdr *h)
 {
 	static const char *const objects[] = {[NFT_MSG_NEWTABLE] = "table",
 		[NFT_MSG_NEWCHAIN] = "chain",
@@ -267,10 +275,10 @@ static void on_nft(const struct nlmsghdr *h)
 	say(type != base, key, text_of(a.v[NFTA_TABLE_NAME]));
 }
 
-/* --- sockets ---------------------------------------------------------------------------------- */
+/* --- sockets --------------------------------------------------------------------------------- */
 
 /* Reads what waits; after a dump request, up to its end. */
-static void drain(int fd, void (*on_message)(const struct nlmsghdr *), bool until_done)
+static void drain(int fd, void (*on_message)(struct nlmsghdr *), bool until_done)
 {
 	for (;;) {
 		ssize_t got = recv(fd, buffer, sizeof(buffer), until_done ? 0 : MSG_DONTWAIT);
@@ -282,7 +290,8 @@ static void drain(int fd, void (*on_message)(const struct nlmsghdr *), bool unti
 			return;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, left);
 			h = NLMSG_NEXT(h, left)) {
-			if (until_done && (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR))
+			if (until_done &&
+				(h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR))
 				return;
 			on_message(h);
 		}
