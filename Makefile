@@ -115,12 +115,17 @@ BUILD_DEPS := build-essential pkg-config clang clang-format protobuf-c-compiler 
 	libcap-dev libcmocka-dev
 RUN_DEPS := iproute2 nftables conntrack procps python3 iputils-ping mandoc udhcpc dnsmasq-base
 
-deps: ## install what building, the demo and the tests need (Debian 12, root)
+# A machine with Debian's own kernel for tests/vm; no hardware support is needed.
+VM_DEPS := qemu-system-x86 mmdebstrap busybox-static cpio e2fsprogs
+
+deps: deps-demo ## install what building, the demo and the tests need (Debian 12, root)
+	packaging/deps $(VM_DEPS)
+deps-demo:
 	packaging/deps $(BUILD_DEPS) $(RUN_DEPS)
 
 # `sudo make demo` and `sudo make check` work on a fresh machine: dependencies first, then a second
 # make that sees the tools just installed.
-demo: deps ## two gateways, real traffic, every failover, in front of you (root)
+demo: deps-demo ## two gateways, real traffic, every failover, in front of you (root)
 	$(MAKE) -j$$(nproc) all tests
 	tests/net/demo
 
@@ -134,6 +139,8 @@ check-sim: $(SIM_FILES) ## deterministic simulation of two nodes
 	tests/run $(BUILD) sim
 check-net: tests ## real packets in network namespaces (root)
 	tests/run $(BUILD) net
+check-vm: tests ## Debian's kernel in a virtual machine: 802.1Q, bonds, whole boots (root)
+	tests/run $(BUILD) vm
 
 # A folder of inputs per fuzzer stays in build/corpus, so that the next run goes on from there.
 FUZZ_SECONDS ?= 20
@@ -172,4 +179,4 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all tests deps demo check check-unit check-sim check-net fuzz fuzzers bench format lint install clean help
+.PHONY: all tests deps deps-demo demo check check-unit check-sim check-net check-vm fuzz fuzzers bench format lint install clean help
