@@ -36,7 +36,7 @@ EXTRA = """
 route "192.0.2.0/24" { via = "203.0.113.200" }
 route "198.51.100.0/24" { blackhole = true }
 route "0.0.0.0/0" { via = "203.0.113.200"  table = 100 }
-rule "voice" { from = {"10.0.0.64/26"}  table = 100  priority = 1000 }
+rule "voice" { from = "10.0.0.64/26"  table = 100  priority = 1000 }
 """
 
 
