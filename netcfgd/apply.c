@@ -204,7 +204,7 @@ static bool is_batched(enum op_kind kind)
 static void write_switch(struct apply *a, struct apply_report *report, struct op *op)
 {
 	size_t i = (size_t)(op->sysctl - a->d->sysctls);
-	int rc = sysctl_write(a->sysctl, op->sysctl, a->k->sysctls[i]);
+	int rc = sysctl_write(op->sysctl);
 
 	if (rc) {
 		fail(a, report, op, rc, "");

@@ -18,7 +18,6 @@
 struct apply {
 	struct nl *rt;
 	struct nft *nft;
-	struct sysctl *sysctl;
 	const struct desired *d;
 	struct kernel *k;
 	usec_t now; /* for lifetimes */

@@ -264,11 +264,6 @@ void describe_repair(const struct op *op, const struct desired *d, const struct 
 {
 	const struct kernel_link *l = op->index ? kernel_link(k, op->index) : NULL;
 
-	/* Nobody has changed what was not there before. */
-	if (op->kind == OP_LINK_RENAME || (l && l->appeared && op->kind != OP_LINK_ADD)) {
-		describe_op(op, false, out);
-		return;
-	}
 	describe_object(op, out);
 	switch (op->kind) {
 	case OP_LINK_RENAME:

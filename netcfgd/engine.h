@@ -6,7 +6,9 @@
 #ifndef GATEPAIR_NETCFGD_ENGINE_H
 #define GATEPAIR_NETCFGD_ENGINE_H
 
+#include "common/log.h"
 #include "netcfgd/apply.h"
+#include "netcfgd/damp.h"
 #include "netcfgd/firewall.h"
 #include "netcfgd/lease.h"
 #include "netcfgd/observe.h"
@@ -36,11 +38,16 @@ struct engine {
 	usec_t wan_end;    /* the first of them ends; USEC_NEVER: none does */
 	struct desired *d; /* NULL until the first commit */
 	struct plan plan;
+	struct damp damp;
+	struct log_limit heal_limit;
 	bool links_changed;
+	bool seen;        /* the last look brought something */
 	usec_t repair_at; /* USEC_NEVER: nothing seen to repair */
 	usec_t repaired;  /* when we last looked */
 	usec_t follow_at; /* a full round is due after a drop; USEC_NEVER: none */
-	usec_t retry_at;  /* something failed; USEC_NEVER: nothing did */
+	usec_t sweep_at; /* the next kernel switches are looked at, from the one numbered `swept` */
+	size_t swept;
+	usec_t retry_at; /* something failed; USEC_NEVER: nothing did */
 	uint64_t operations, repairs, refreshes, failures;
 	usec_t last_take, last_drop; /* how long it took */
 	/* Digests of the errors of the last full round: what stays wrong is reported once. */
@@ -81,6 +88,8 @@ void engine_readable(struct engine *e, usec_t now);
 void engine_tick(struct engine *e, usec_t now);
 usec_t engine_due(const struct engine *e);
 
+/* What would be done now. Changes nothing; good until the next call of any of these. */
+const struct plan *engine_plan(struct engine *e);
 /* The link's first IPv4 address that is not a virtual one; NULL: none. */
 const struct config_prefix *engine_primary(const struct engine *e, const struct kernel_link *l);
 bool engine_holds(const struct engine *e, const struct desired_addr *a);

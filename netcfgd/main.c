@@ -7,7 +7,9 @@
 #include "netcfgd/netcfgd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,10 +113,19 @@ static int poll_start(struct netcfgd *n, uv_loop_t *loop, uv_poll_t *poll, int f
 	return uv_poll_start(poll, UV_READABLE, on_readable);
 }
 
+static void open_memory(struct netcfgd *n)
+{
+	const char *statedir = getenv("GATEPAIR_STATEDIR");
+	char folder[PATH_MAX];
+
+	if (statedir && snprintf(folder, sizeof(folder), "%s/netcfgd", statedir) < PATH_MAX)
+		sysctl_open(&n->engine.sysctl, folder);
+}
+
 static int init(void *owner, struct daemon *d, uv_loop_t *loop)
 {
-	/* Kernel switches are files. */
-	static const int extra[] = {SCMP_SYS(openat)};
+	/* Kernel switches are files, and so is the memory of what they were. */
+	static const int extra[] = {SCMP_SYS(openat), SCMP_SYS(rename), SCMP_SYS(renameat)};
 	static const cap_value_t caps[] = {CAP_NET_ADMIN};
 	struct netcfgd *n = owner;
 	int rc;
@@ -124,6 +135,8 @@ static int init(void *owner, struct daemon *d, uv_loop_t *loop)
 	rc = services_init(&n->services, loop, n->services_fd, &services_callbacks, n);
 	if (!rc)
 		rc = engine_init(&n->engine, &engine_callbacks, n);
+	if (!rc)
+		open_memory(n);
 	if (!rc)
 		rc = timer_init(&n->timer, loop, on_timer, n);
 	if (!rc)

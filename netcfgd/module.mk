@@ -3,11 +3,12 @@
 netcfgd_LEASE := netcfgd/lease.c
 netcfgd_DESIRED := netcfgd/kernel.c netcfgd/desired.c netcfgd/desired_ip.c netcfgd/desired_switch.c
 netcfgd_PURE := netcfgd/lease.c $(netcfgd_DESIRED) netcfgd/reconcile.c netcfgd/reconcile_link.c \
-	netcfgd/reconcile_ip.c netcfgd/describe.c
+	netcfgd/reconcile_ip.c netcfgd/describe.c netcfgd/damp.c
 netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/nfattr.c netcfgd/content.c \
 	netcfgd/userrules.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
-	netcfgd/sysctl.c netcfgd/rtnl_write.c netcfgd/apply.c netcfgd/engine.c
+	netcfgd/sysctl.c netcfgd/rtnl_write.c netcfgd/apply.c netcfgd/settle.c \
+	netcfgd/engine_wan.c netcfgd/engine.c
 
 netcfgd_CABLING := netcfgd/probe.c netcfgd/cabling.c netcfgd/cabling_text.c
 netcfgd_DHCP := netcfgd/dhcp_client.c netcfgd/dhcp_server.c netcfgd/dhcp_file.c netcfgd/hook.c netcfgd/resolv.c
@@ -24,6 +25,8 @@ netcfgd_PKGS := libmnl libnftnl
 UNIT_TESTS += test_cabling test_acd
 test_cabling_SRCS := $(netcfgd_CABLING)
 test_acd_SRCS := netcfgd/acd.c netcfgd/ethernet.c
+UNIT_TESTS += test_damp
+test_damp_SRCS := netcfgd/damp.c
 UNIT_TESTS += test_lease test_reconcile test_firewall test_engine
 test_lease_SRCS := $(netcfgd_LEASE)
 test_reconcile_SRCS := $(netcfgd_PURE)

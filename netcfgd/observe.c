@@ -128,7 +128,7 @@ static void on_link(struct observe *o, const struct nlmsghdr *nlh)
 	old = kernel_link(o->k, l.index);
 	if (nlh->nlmsg_type == RTM_DELLINK) {
 		kernel_link_remove(o->k, l.index);
-		o->changed |= OBSERVE_LINK;
+		o->changed |= OBSERVE_LINK | OBSERVE_NEW_LINK;
 		o->routes_stale = true;
 		return;
 	}

@@ -17,8 +17,8 @@
 enum observe_change {
 	OBSERVE_LINK = 1 << 0, /* a link appeared, went, or changed state */
 	OBSERVE_ADDR = 1 << 1,
-	OBSERVE_ROUTE = 1 << 2, /* our routes were read again */
-	OBSERVE_NEW_LINK = 1 << 3,
+	OBSERVE_ROUTE = 1 << 2,    /* our routes were read again */
+	OBSERVE_NEW_LINK = 1 << 3, /* one appeared, went, or took another name */
 	OBSERVE_RULE = 1 << 4,
 	OBSERVE_SWITCH = 1 << 5, /* some kernel switch: it must be read to know which */
 };

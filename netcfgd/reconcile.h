@@ -57,7 +57,8 @@ struct op {
 	enum op_kind kind;
 	uint32_t index; /* of the link; LINK_ADD: of its parent, 0: it has none */
 	char name[IFNAMSIZ];
-	bool failed; /* the kernel refused; set when the plan is carried out */
+	/* Set when the plan is carried out: the kernel refused; it undid what somebody else did. */
+	bool failed, repair;
 	union {
 		struct op_link link;
 		struct {
