@@ -123,18 +123,28 @@ static unsigned on_lease(struct dhcp_client *c, const struct wan_lease *lease, u
 	return take_lease(c, lease, now);
 }
 
-static unsigned on_bad(struct dhcp_client *c, const char *text)
+static void blame(struct dhcp_client *c, const char *text)
 {
 	c->unusable = true;
 	snprintf(c->text, sizeof(c->text), "%s", text);
-	return 0;
+}
+
+/* It believes to have an address now: it has to start over, and not at once. */
+static unsigned on_bad(struct dhcp_client *c, const char *text)
+{
+	blame(c, text);
+	if (!c->running || c->stopping)
+		return 0;
+	c->stopping = true;
+	return DHCP_STOP;
 }
 
 static unsigned on_nak(struct dhcp_client *c, usec_t now)
 {
-	if (!bound(c))
-		return on_bad(c, "a refusal of the address that it offered");
-	return drop_lease(c, now, true);
+	if (bound(c))
+		return drop_lease(c, now, true);
+	blame(c, "a refusal of the address that it offered");
+	return 0;
 }
 
 static unsigned on_exit_event(struct dhcp_client *c, const char *text, usec_t now)
@@ -142,7 +152,7 @@ static unsigned on_exit_event(struct dhcp_client *c, const char *text, usec_t no
 	bool asked = c->stopping;
 
 	c->running = c->stopping = false;
-	if (asked) {
+	if (asked && !c->unusable) {
 		respawn_reset(&c->program, now);
 		return 0;
 	}

@@ -33,14 +33,16 @@ def section(name, options, title=None):
     return f"{head} {{\n{_keys(options)}}}\n"
 
 
-def render(number, peer_fingerprint, cluster=None, vrrp=None, sync=None, extra=""):
-    """The text of gatepair.conf. `cluster`, `vrrp`, `sync` override or add keys; None drops one."""
+def render(number, peer_fingerprint, cluster=None, vrrp=None, sync=None, extra="", interfaces=None):
+    """The text of gatepair.conf. `cluster`, `vrrp`, `sync` and of `interfaces` each interface's
+    dictionary override or add keys; None drops one."""
     text = f'node = "gw-0{number}"\n\n'
     for name, role, address in (("ge1", "mgmt", f"{MGMT_OWN[number]}/24"),
                                 ("ge2", "lan", f"{LAN_OWN[number]}/24"),
                                 ("ge3", "wan", f"{WAN_OWN[number]}/24"),
                                 ("ge4", "ha", f"{HA_OWN[number]}/30")):
-        text += f'interface "{name}" {{ role = {role}  address = {{"{address}"}} }}\n'
+        text += section("interface", {"role": role, "address": f'{{"{address}"}}',
+                                      **(interfaces or {}).get(name, {})}, name)
     text += "\n" + section("cluster", {
         "priority": PRIORITY[number],
         "preempt": "synced",
