@@ -169,8 +169,43 @@ static void on_subscribe(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
 			tell(n, c, d->links[i].name, &n->told[i]);
 }
 
+/* --- plan ------------------------------------------------------------------------------------ */
+
+/* What fits into an envelope. */
+#define PLAN_SENTENCES 240
+
+/* Makes or removes what later operations need. */
+static bool opens_way(const struct op *op)
+{
+	return op->kind == OP_LINK_ADD || op->kind == OP_LINK_DEL || op->kind == OP_LINK_RENAME;
+}
+
+static void on_plan(struct ipc_conn *c, const Gp__Envelope *e, void *owner)
+{
+	static char text[PLAN_SENTENCES][DESCRIBE_MAX];
+	char *list[PLAN_SENTENCES];
+	struct netcfgd *n = owner;
+	const struct plan *p = engine_plan(&n->engine);
+	Gp__Envelope answer = GP__ENVELOPE__INIT;
+	Gp__Plan plan = GP__PLAN__INIT;
+
+	plan.operations = list;
+	for (size_t i = 0; i < p->n && i < PLAN_SENTENCES; i++) {
+		describe_op(&p->ops[i], false, text[i]);
+		list[i] = text[i];
+		plan.n_operations = i + 1;
+		plan.more = plan.more || opens_way(&p->ops[i]);
+	}
+	plan.more = plan.more || p->more || p->n > PLAN_SENTENCES;
+	answer.id = e->id;
+	answer.body_case = GP__ENVELOPE__BODY_PLAN;
+	answer.plan = &plan;
+	ipc_send(c, &answer);
+}
+
 const struct ipc_rule netcfgd_rules[] = {
 	{GP__ENVELOPE__BODY_LEASE_REQUEST, IPC_VRRPD, IPC_ANY_STATE, check_lease, on_lease},
+	{GP__ENVELOPE__BODY_PLAN_REQUEST, IPC_MAY_QUERY, IPC_ANY_STATE, NULL, on_plan},
 	{GP__ENVELOPE__BODY_LINK_SUBSCRIBE, IPC_VRRPD | IPC_SYNCD, IPC_ANY_STATE, NULL,
 		on_subscribe},
 };

@@ -11,7 +11,7 @@
 #define STATUS_LINKS     256
 #define STATUS_VIRTUALS  512
 #define STATUS_ADDRESSES 16
-#define STATUS_COUNTERS  5
+#define STATUS_COUNTERS  6
 #define STATUS_SIZE_MAX  60000
 
 static char *no_text(void)
@@ -128,9 +128,9 @@ static void status_rules(struct nft *nft, Gp__NetcfgdStatus *st, struct arena *s
 static void status_counters(const struct engine *e, Gp__Status *st, struct arena *scratch)
 {
 	static char names[STATUS_COUNTERS][24] = {"kernel_refusals", "lifetime_refreshes",
-		"last_take_us", "last_drop_us", "firewall_rules"};
+		"last_take_us", "last_drop_us", "firewall_rules", "fights"};
 	const uint64_t values[STATUS_COUNTERS] = {e->failures, e->refreshes, (uint64_t)e->last_take,
-		(uint64_t)e->last_drop, e->k.fw.rules};
+		(uint64_t)e->last_drop, e->k.fw.rules, damp_fights(&e->damp, clock_now_us())};
 	Gp__Counter *counters = arena_array(scratch, STATUS_COUNTERS, sizeof(*counters));
 
 	st->counters = arena_array(scratch, STATUS_COUNTERS, sizeof(*st->counters));

@@ -84,6 +84,28 @@ int ctl_key(const struct ctl *ctl, int argc, char **argv)
 
 /* --- with one --------------------------------------------------------------------------------- */
 
+static int show_plan(const struct ctl *ctl)
+{
+	Gp__Envelope e = GP__ENVELOPE__INIT, *answer = NULL;
+	Gp__PlanRequest request = GP__PLAN_REQUEST__INIT;
+	char why[CTL_WHY_MAX];
+	int r;
+
+	e.body_case = GP__ENVELOPE__BODY_PLAN_REQUEST;
+	e.plan_request = &request;
+	r = ctl_ask(ctl, "netcfgd", &e, GP__ENVELOPE__BODY_PLAN, CONFIG_TIMEOUT, &answer, why);
+	if (r != CTL_OK)
+		return ctl_fail(r, "%s", why);
+	for (size_t i = 0; i < answer->plan->n_operations; i++)
+		puts(answer->plan->operations[i]);
+	if (answer->plan->n_operations == 0)
+		puts("nothing to do");
+	if (answer->plan->more)
+		puts("... and what follows from these");
+	gp__envelope__free_unpacked(answer, NULL);
+	return CTL_OK;
+}
+
 int ctl_show(const struct ctl *ctl, int argc, char **argv)
 {
 	Gp__Envelope e = GP__ENVELOPE__INIT, *answer = NULL;
@@ -92,9 +114,13 @@ int ctl_show(const struct ctl *ctl, int argc, char **argv)
 	int r;
 
 	(void)argc;
+	if (strcmp(argv[0], "plan") == 0)
+		return show_plan(ctl);
 	if (strcmp(argv[0], "config") != 0)
-		return ctl_fail(
-			CTL_USAGE, "show: \"%s\" is not known; `gatepair show config`", argv[0]);
+		return ctl_fail(CTL_USAGE,
+			"show: \"%s\" is not known; `gatepair show config` or `gatepair show "
+			"plan`",
+			argv[0]);
 	request.normalized = (ctl->flags & CTL_NORMALIZED) != 0;
 	e.body_case = GP__ENVELOPE__BODY_CONFIG_REQUEST;
 	e.config_request = &request;
