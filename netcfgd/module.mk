@@ -15,14 +15,15 @@ netcfgd_DHCP := netcfgd/dhcp_client.c netcfgd/dhcp_server.c netcfgd/dhcp_file.c 
 netcfgd_SERVICES := netcfgd/services.c netcfgd/service_main.c netcfgd/service_file.c netcfgd/child.c \
 	$(netcfgd_DHCP) netcfgd/service_wan.c netcfgd/service_dhcp.c \
 	$(netcfgd_CABLING) netcfgd/cabling_ports.c netcfgd/acd.c netcfgd/ethernet.c netcfgd/wire.c \
-	netcfgd/service_cabling.c netcfgd/service_rules.c
+	netcfgd/service_cabling.c netcfgd/service_addresses.c netcfgd/service_rules.c
 
 PROGRAMS += netcfgd
 MAN_PAGES += netcfgd/netcfgd.8
 netcfgd_SRCS := $(netcfgd_ENGINE) $(netcfgd_SERVICES) netcfgd/ipc.c netcfgd/status.c netcfgd/status_services.c netcfgd/main.c
 netcfgd_PKGS := libmnl libnftnl
 
-UNIT_TESTS += test_cabling test_acd
+UNIT_TESTS += test_cabling test_cabling_ports test_acd
+test_cabling_ports_SRCS := netcfgd/cabling_ports.c netcfgd/kernel.c
 test_cabling_SRCS := $(netcfgd_CABLING)
 test_acd_SRCS := netcfgd/acd.c netcfgd/ethernet.c
 UNIT_TESTS += test_damp

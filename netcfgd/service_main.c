@@ -5,6 +5,7 @@
  * need: CAP_NET_ADMIN (nft), CAP_NET_RAW and CAP_NET_BIND_SERVICE (DHCP).
  */
 #include "netcfgd/service.h"
+#include "netcfgd/service_addresses.h"
 #include "netcfgd/service_cabling.h"
 #include "netcfgd/service_rules.h"
 
@@ -38,6 +39,7 @@
 static const struct service_module *const modules[] = {
 	&service_rules,
 	&service_cabling,
+	&service_addresses,
 	&service_wan,
 	&service_dhcp,
 	NULL,

@@ -77,6 +77,14 @@ int wire_join(struct wire *w, uint32_t index, const uint8_t group[WIRE_MAC_LEN])
 	return setsockopt(w->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &m, sizeof(m)) < 0 ? -errno : 0;
 }
 
+bool wire_promiscuous(struct wire *w, uint32_t index, bool on)
+{
+	struct packet_mreq m = {.mr_ifindex = (int)index, .mr_type = PACKET_MR_PROMISC};
+
+	return setsockopt(w->fd, SOL_PACKET, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP,
+		       &m, sizeof(m)) == 0;
+}
+
 static uint16_t tag_of(struct msghdr *m)
 {
 	struct tpacket_auxdata aux;

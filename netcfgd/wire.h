@@ -9,6 +9,7 @@
 
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,8 @@ int wire_filter(struct wire *w, const struct wire_program *program)
 	__attribute__((warn_unused_result));
 int wire_join(struct wire *w, uint32_t index, const uint8_t group[WIRE_MAC_LEN])
 	__attribute__((warn_unused_result));
+/* Also what the card would keep out, like VLANs that nobody has; ends with the socket. */
+bool wire_promiscuous(struct wire *w, uint32_t index, bool on);
 /* 1: a frame, of any length; 0: none waits. */
 int wire_read(struct wire *w, struct wire_frame *ret);
 int wire_send(struct wire *w, uint32_t index, const uint8_t *frame, size_t n)
