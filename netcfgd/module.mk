@@ -36,5 +36,9 @@ test_firewall_PKGS := libnftnl libmnl
 test_engine_SRCS := $(netcfgd_ENGINE)
 test_engine_PKGS := libnftnl libmnl
 
-UNIT_TESTS += test_child
+UNIT_TESTS += test_services test_dhcp_client test_dhcp_server test_hook test_child
+test_services_SRCS := netcfgd/services.c
+test_dhcp_client_SRCS := netcfgd/dhcp_client.c
+test_dhcp_server_SRCS := netcfgd/dhcp_server.c netcfgd/kernel.c
+test_hook_SRCS := netcfgd/hook.c netcfgd/dhcp_file.c netcfgd/resolv.c
 test_child_SRCS := netcfgd/child.c
