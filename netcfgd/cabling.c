@@ -233,6 +233,10 @@ static unsigned on_tick(struct cabling *c, usec_t now)
 {
 	unsigned send = CABLING_SEND_SMALL | CABLING_SEND_DIRECT;
 
+	/* This node stood still, so it heard nobody: the peer gets its time anew. */
+	if (now - c->ticked > CABLING_PAUSE)
+		c->since = c->heard_from = now;
+	c->ticked = now;
 	if (now < c->next_send)
 		return 0;
 	c->next_send = now + interval(c);

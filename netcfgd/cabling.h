@@ -20,6 +20,7 @@
 #define CABLING_HOLD         (3 * USEC_PER_SEC)  /* what was heard counts for so long */
 #define CABLING_FOREIGN_HOLD (10 * USEC_PER_SEC) /* a stranger is gone after so long */
 #define CABLING_SETTLE       (3 * USEC_PER_SEC)  /* after which a stranger is not the peer */
+#define CABLING_PAUSE        (1 * USEC_PER_SEC)  /* between two ticks: we stood still */
 /* Seen twice, so far apart: one frame may stray. */
 #define CABLING_STRANGER_AGE  (1 * USEC_PER_SEC)
 #define CABLING_STRANGERS     8
@@ -109,6 +110,7 @@ struct cabling {
 	struct cabling_config cfg;
 	struct cabling_link link;
 	usec_t since;      /* the link is as it is: carrier came or went, or the config */
+	usec_t ticked;     /* last */
 	usec_t next_send;  /* 0: at once */
 	uint32_t rounds;   /* of sending */
 	uint32_t random;   /* state of the jitter */

@@ -56,7 +56,16 @@ static void round_trip(void **state)
 
 	assert_int_equal(n, PROBE_MAX);
 	assert_int_equal(probe_decode(buf, n, &q), PROBE_OK);
-	assert_memory_equal(&p, &q, sizeof(p));
+	assert_int_equal(q.kind, p.kind);
+	assert_int_equal(q.path, p.path);
+	assert_int_equal(q.vlan, p.vlan);
+	assert_int_equal(q.mtu, p.mtu);
+	assert_int_equal(q.own, p.own);
+	assert_int_equal(q.peer, p.peer);
+	assert_int_equal(q.session, p.session);
+	assert_int_equal(q.sequence, p.sequence);
+	assert_memory_equal(q.link, p.link, sizeof(p.link));
+	assert_memory_equal(q.node, p.node, sizeof(p.node));
 	assert_int_equal(probe_encode(&p, 1500, buf, sizeof(buf)), 1500);
 	assert_int_equal(probe_decode(buf, 1500, &q), PROBE_OK);
 	assert_int_equal(probe_encode(&p, 1500, buf, 1499), -ENOSPC);
@@ -280,6 +289,26 @@ static void unheard(void **state)
 	other.path = PROBE_OTHER;
 	hear(&b, &other, CABLING_AT_OTHER, "ge2", 0);
 	ONLY(&b, CABLING_UNHEARD, "it is heard on ge2", "one VLAN");
+}
+
+static void a_pause_of_ours_is_not_the_peers(void **state)
+{
+	struct bed b = start();
+	struct cabling_event tick = {.kind = CABLING_EV_TICK};
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		healthy(&b, 1);
+		cabling_step(&b.c, &tick, b.now);
+	}
+	b.now += 60 * USEC_PER_SEC;
+	cabling_step(&b.c, &tick, b.now);
+	assert_int_equal(look(&b), 0);
+	for (int i = 0; i < 15; i++, b.now += 200 * USEC_PER_MS) {
+		assert_int_equal(look(&b), 0);
+		cabling_step(&b.c, &tick, b.now);
+	}
+	ONLY(&b, CABLING_UNHEARD, "gw-02");
 }
 
 static void cabled_directly(void **state)
@@ -553,6 +582,7 @@ int main(void)
 		cmocka_unit_test(without_a_pair_nothing_is_wrong),
 		cmocka_unit_test(no_carrier),
 		cmocka_unit_test(unheard),
+		cmocka_unit_test(a_pause_of_ours_is_not_the_peers),
 		cmocka_unit_test(cabled_directly),
 		cmocka_unit_test(strangers),
 		cmocka_unit_test(another_pair_on_the_vlan),
