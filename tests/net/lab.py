@@ -218,6 +218,8 @@ class Gateway:
             if stopped:
                 argv = ["sh", "-c", 'kill -STOP $$; exec "$@"', "sh", *argv]
             self.supervisor = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if stopped:
+            os.waitpid(self.supervisor.pid, os.WUNTRACED)
 
     def stop(self, deadline_s=10):
         """Orderly: SIGTERM, hand-over, exit status."""
