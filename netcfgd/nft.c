@@ -311,6 +311,7 @@ int nft_observe(struct nft *n, const struct desired *d)
 	if (l.fw.present && !l.fw.stale && l.fw.hash == d->fw_hash) {
 		n->content = l.stated;
 		n->content_of = l.fw.hash;
+		n->written = d->user_hash;
 		if (d->user_hash && !user.bad)
 			take_user_rules(n, &user, d->user_hash);
 	}
@@ -420,7 +421,8 @@ static size_t keep_counts(struct nft *n, const struct desired *d, struct rule_co
 	struct look l = {.table = FIREWALL_TABLE, .own = ret, .max_counts = NFT_COUNTS_MAX};
 	struct userrules user = {0};
 	struct content content;
-	bool same = n->user.of && n->user.of == d->user_hash && n->content_of == n->fw->hash;
+	bool same = d->user_hash && n->user.of == d->user_hash && n->written == d->user_hash &&
+		    n->content_of == n->fw->hash;
 	struct look again;
 
 	if (!n->fw->present)
@@ -477,6 +479,7 @@ int nft_write(struct nft *n, const struct desired *d, bool open, char *text, siz
 		rc = send_batch(n, &b, text, text_size);
 	if (rc)
 		return rc;
+	n->written = ready ? d->user_hash : 0;
 	*n->fw = (struct kernel_firewall){.present = true,
 		.complete = ready,
 		.hash = hash,

@@ -18,6 +18,7 @@ struct nft {
 	struct kernel_firewall *fw; /* kept current */
 	bool foreign;               /* while draining: a change by someone else was seen */
 	struct userrules user;      /* the operator's, ready to be written */
+	uint64_t written;           /* the digest of the text of those in our table; 0: none */
 	/* What the listing of a policy with this hash adds up to; 0: not known. */
 	uint64_t content_of, content;
 	bool content_fresh; /* found since others' changes were last looked for */
