@@ -7,10 +7,11 @@ from gwconfig import LAN_OWN, WAN_OWN
 from lab import wait
 from netns import run
 from traffic import Traffic, assert_kept
-from whole import UNIT, running
+from whole import UNIT, rebooted, running
 
 
 def test_node_comes_back_as_configured():
+    assert rebooted(), "this is still the boot before"
     wait(lambda: run("systemctl", "is-active", f"{UNIT}.service", check=False).strip() == "active", 60,
          "systemd has started the gateway")
 

@@ -120,6 +120,22 @@ def networkd(files):
             f.write(text)
 
 
+def boot_id():
+    with open("/proc/sys/kernel/random/boot_id") as f:
+        return f.read().strip()
+
+
+def note_boot():
+    with open(f"{KEPT}/boot", "w") as f:
+        f.write(boot_id())
+
+
+def rebooted():
+    """Another boot than the one that was noted."""
+    with open(f"{KEPT}/boot") as f:
+        return f.read() != boot_id()
+
+
 @contextlib.contextmanager
 def running(start):
     with WholeLab() as lab:

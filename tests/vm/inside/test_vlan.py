@@ -143,9 +143,11 @@ test_a_vlan_that_was_changed_is_put_right.deadline = 120
 
 
 def tags(lab, gw, link, frames):
-    """{VLAN: what was seen in it} of what comes out of a port; 0: untagged."""
+    """{VLAN: what was seen in it} of what comes out of a port; 0: untagged. The cabling probe goes
+    to the port as such, and so does what every Linux interface has to say with IPv6."""
     text = lab.sw.run("timeout", "20", "tcpdump", "-nnep", "--immediate-mode", "-c", str(frames), "-Q", "in",
-                      "-i", gw.port(link), "not ip6 and not (vlan and ip6)", check=False, timeout=40)
+                      "-i", gw.port(link),
+                      "not ether proto 0x88b6 and not ip6 and not (vlan and ip6)", check=False, timeout=40)
     found = {}
     for line in text.splitlines():
         m = re.search(r"vlan (\d+), p \d+, ethertype (.*)", line)
