@@ -190,7 +190,8 @@ def test_ha_in_different_vlans_is_named():
         standby.ctl("reload", timeout=30)
         wait(lambda: all(different_vlans(gw) for gw in lab.gateways), 30, "both name the two VLANs",
              lambda: [gw.detail("netcfgd").get("conditions") for gw in lab.gateways])
-        stays(lambda: active.role() == "Active" and standby.role() == "Standby", 2, "roles stay", lab.describe)
+        stays(lambda: active.role() == "Active" and standby.role() == "Standby", 2, "roles",
+              lab.describe)
         standby.write_config(text)
         standby.ctl("reload", timeout=30)
         lab.wait_ready(40)
