@@ -105,13 +105,16 @@ static unsigned on_link(struct dhcp_client *c, const struct dhcp_client_event *e
 		return 0;
 	if (!bound(c))
 		c->since = now;
-	if (!c->running || c->stopping || now - c->program.started < SETTLE_TIME)
+	if (!c->running || c->stopping)
 		return 0;
 	if (bound(c)) {
 		c->unconfirmed = true;
 		c->confirm_by = now + CONFIRM_LIMIT;
 	}
-	return DHCP_ASK;
+	if (now - c->program.started >= SETTLE_TIME)
+		return DHCP_ASK;
+	c->ask_at = c->program.started + SETTLE_TIME;
+	return 0;
 }
 
 static unsigned on_lease(struct dhcp_client *c, const struct wan_lease *lease, usec_t now)

@@ -348,6 +348,8 @@ int dhcp_server_mgmt(const struct dhcp_server_input *in, const struct config_int
 	put_leases(f, in->folder, leases);
 	fprintf(f, "# index %u\ninterface=%s\n", l->index, c->name);
 	fprintf(f, "host-record=%s,gatepair," DHCP_SERVER_DOMAIN ",%s\n", in->cfg->node, address);
+	/* There are no other records of these names; a refusal would make some clients give up. */
+	fprintf(f, "local=/%s/gatepair/" DHCP_SERVER_DOMAIN "/\n", in->cfg->node);
 	put_ranges(f, in->cfg, c, p);
 	/* It is no way to anywhere. */
 	fprintf(f, "dhcp-option=option:router\ndhcp-option=option:dns-server,%s\n", address);

@@ -284,7 +284,8 @@ def test_laptops_on_ge1():
         assert given[0][1] != given[1][1]
         for name in ("gw-01", "gatepair", "gatepair.lan"):
             assert dns_query(hosts[0], "192.168.0.1", name) == (0, ["192.168.0.1"]), name
-        for name in ("example.com", "www.gatepair.lan.example", "portal.example"):
+            assert dns_query(hosts[0], "192.168.0.1", name, kind=28) == (0, []), name  # AAAA
+        for name in ("example.com", "gatepair.lan.example", "portal.example"):
             assert dns_query(hosts[1], "192.168.0.1", name) == (5, []), name
         before = pids(gw.ns, "/usr/sbin/dnsmasq")[0]
         os.kill(before, signal.SIGKILL)

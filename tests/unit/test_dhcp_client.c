@@ -162,6 +162,22 @@ static void carrier_back(void **unused)
 	assert_int_equal(pass(80), 0); /* nothing is to be confirmed any more */
 }
 
+/* A signal now would end a program that has just begun. */
+static void carrier_back_early(void **unused)
+{
+	(void)unused;
+	now = 1000 * S;
+	dhcp_client_init(&c, "ge3");
+	link_is(3, true);
+	assert_int_equal(simple(DHCP_EV_ON), DHCP_START);
+	now += S / 5;
+	give("203.0.113.100", 120);
+	link_is(3, false);
+	assert_int_equal(link_is(3, true), 0);
+	assert_int_equal(state(), DHCP_RENEWING);
+	assert_int_equal(pass(1), DHCP_ASK);
+}
+
 /* The old server does not answer: all are asked, the address stays meanwhile. */
 static void another_network(void **unused)
 {
@@ -343,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup(renewed_and_not, with_lease),
 		cmocka_unit_test_setup(refused, with_lease),
 		cmocka_unit_test_setup(carrier_back, with_lease),
+		cmocka_unit_test(carrier_back_early),
 		cmocka_unit_test_setup(another_network, with_lease),
 		cmocka_unit_test_setup(link_is_made_anew, with_lease),
 		cmocka_unit_test_setup(program_dies, with_lease),

@@ -152,6 +152,7 @@ static void mgmt(void **state)
 	has(&t, "dhcp-option=option:router");
 	has(&t, "dhcp-option=option:dns-server,192.168.0.1");
 	has(&t, "host-record=gw-01,gatepair,gatepair.lan,192.168.0.1");
+	has(&t, "local=/gw-01/gatepair/gatepair.lan/");
 	has(&t, "dhcp-leasefile=/tmp/mgmt.ge1.leases");
 	has_not(&t, "port=0");
 	assert_int_equal(t.n_interfaces, 1);
