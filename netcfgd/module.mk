@@ -33,6 +33,9 @@ test_lease_SRCS := $(netcfgd_LEASE)
 test_reconcile_SRCS := $(netcfgd_PURE)
 test_firewall_SRCS := $(netcfgd_DESIRED) $(netcfgd_FIREWALL)
 test_firewall_PKGS := libnftnl libmnl
+UNIT_TESTS += test_userrules
+test_userrules_SRCS := $(netcfgd_FIREWALL)
+test_userrules_PKGS := libnftnl libmnl
 test_engine_SRCS := $(netcfgd_ENGINE)
 test_engine_PKGS := libnftnl libmnl
 
