@@ -74,6 +74,8 @@ static bool harmless(const struct op *op, int err)
 		return err == -ESRCH || err == -ENODEV;
 	case OP_RULE_DEL:
 		return err == -ENOENT;
+	case OP_ROUTE_SET:
+		return err == -EEXIST && op->route.r.owner == OWNER_KERNEL;
 	case OP_LINK_RENAME:
 	case OP_LINK_ADD:
 	case OP_LINK_UP:
@@ -83,7 +85,6 @@ static bool harmless(const struct op *op, int err)
 	case OP_LINK_MASTER:
 	case OP_LINK_OPTIONS:
 	case OP_ADDR_SET:
-	case OP_ROUTE_SET:
 	case OP_RULE_ADD:
 	case OP_SYSCTL:
 	case OP_FIREWALL:

@@ -16,7 +16,7 @@
 
 #define KERNEL_MAX_LINKS  8192
 #define KERNEL_MAX_ADDRS  4096 /* per link */
-#define KERNEL_MAX_ROUTES 4096 /* ours */
+#define KERNEL_MAX_ROUTES 8192 /* ours */
 #define KERNEL_MAX_RULES  1024 /* ours */
 #define KERNEL_MAC_LEN    6
 #define KERNEL_TABLE_MAIN 254       /* RT_TABLE_MAIN */
@@ -26,7 +26,12 @@
 enum link_kind { LINK_OTHER = 0, LINK_VLAN, LINK_MACVLAN, LINK_BRIDGE, LINK_BOND };
 
 /* By the protocol number that addresses, routes and rules are marked with. */
-enum kernel_owner { OWNER_OTHER = 0, OWNER_CONFIG, OWNER_WAN };
+enum kernel_owner {
+	OWNER_OTHER = 0,
+	OWNER_CONFIG,
+	OWNER_WAN,
+	OWNER_KERNEL, /* the route to an address's own subnet, which the kernel makes with it */
+};
 
 struct kernel_addr {
 	struct config_prefix prefix;

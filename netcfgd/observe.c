@@ -194,6 +194,13 @@ static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 
 /* --- routes and rules ------------------------------------------------------------------------ */
 
+/* Of the main table: the way to a subnet of an address, as the kernel itself adds it. */
+static bool is_connected(const struct rtmsg *rt, const struct attrs *a, uint32_t table)
+{
+	return rt->rtm_protocol == RTPROT_KERNEL && rt->rtm_type == RTN_UNICAST &&
+	       table == RT_TABLE_MAIN && !a->v[RTA_GATEWAY];
+}
+
 static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
@@ -203,10 +210,19 @@ static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 		.oif = u32_of(a.v[RTA_OIF]),
 		.blackhole = rt->rtm_type == RTN_BLACKHOLE,
 		.owner = owner_of(rt->rtm_protocol)};
+	const struct kernel_route *old;
+	struct kernel_route_key key;
 	int rc;
 
+	if (is_connected(rt, &a, r.table))
+		r.owner = OWNER_KERNEL;
 	if (rt->rtm_tos || (rt->rtm_flags & RTM_F_CLONED) ||
 		!prefix_of(rt->rtm_family, rt->rtm_dst_len, a.v[RTA_DST], &r.prefix))
+		return;
+	key = kernel_route_key(&r.prefix, r.metric, r.table);
+	old = kernel_route_find(o->k, &key);
+	/* Several links may be in one subnet, or ours stand in its place. */
+	if (r.owner == OWNER_KERNEL && old && (old->owner != OWNER_KERNEL || old->oif != r.oif))
 		return;
 	if (nlh->nlmsg_type == RTM_DELROUTE || r.owner == OWNER_OTHER) {
 		/* Another's route in place of ours is ours gone. */
@@ -341,6 +357,7 @@ static int dump_one(struct observe *o, uint16_t type, uint8_t family, uint8_t pr
 
 			m->rtm_family = family;
 			m->rtm_protocol = protocol;
+			m->rtm_table = protocol == RTPROT_KERNEL ? RT_TABLE_MAIN : 0;
 		}
 		rc = nl_dump(o->request, nlh, on_message, o);
 	}
@@ -363,6 +380,10 @@ static int dump_routes(struct observe *o)
 		rc = dump_one(o, RTM_GETROUTE, families[i], OBSERVE_PROTOCOL);
 		if (!rc)
 			rc = dump_one(o, RTM_GETROUTE, families[i], WAN_PROTOCOL);
+		if (!rc)
+			rc = dump_one(o, RTM_GETROUTE, families[i], RTPROT_KERNEL);
+		/* A table that was never used is not there. */
+		rc = rc == -ENOENT ? 0 : rc;
 	}
 	return rc;
 }

@@ -157,8 +157,8 @@ void reconcile_plan(const struct desired *d, bool held, const struct kernel *k,
 		{reconcile_members, false}, {reconcile_link_options, false}, {link_sysctls, false},
 		{reconcile_links_up, false}, {reconcile_del_addrs_in_the_way, false},
 		{reconcile_add_static_addrs, false}, {reconcile_del_addrs, false},
-		{reconcile_set_routes, false}, {reconcile_del_routes, false},
-		{reconcile_rules, false}, {forward_sysctls, false},
+		{reconcile_connected, false}, {reconcile_set_routes, false},
+		{reconcile_del_routes, false}, {reconcile_rules, false}, {forward_sysctls, false},
 		{reconcile_virtual_links_up, true}, {reconcile_add_virtual_addrs, true},
 		{open_gate, true}, /* last: nothing is answered before everything is there */
 	};

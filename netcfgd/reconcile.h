@@ -69,6 +69,7 @@ struct op {
 		struct {
 			struct kernel_route r;
 			bool onlink;
+			struct config_prefix src; /* OWNER_KERNEL: the address */
 		} route;
 		struct {
 			struct kernel_rule r;

@@ -39,6 +39,7 @@ void reconcile_del_addrs_in_the_way(struct ctx *c);
 void reconcile_add_static_addrs(struct ctx *c);
 void reconcile_del_addrs(struct ctx *c);
 void reconcile_add_virtual_addrs(struct ctx *c);
+void reconcile_connected(struct ctx *c);
 void reconcile_set_routes(struct ctx *c);
 void reconcile_del_routes(struct ctx *c);
 void reconcile_rules(struct ctx *c);

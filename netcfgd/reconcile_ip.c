@@ -7,7 +7,8 @@
 #include "netcfgd/reconcile_internal.h"
 
 /* The kernel tells lifetimes in whole seconds, and a little late. */
-#define LIFETIME_SLACK (3 * USEC_PER_SEC)
+#define LIFETIME_SLACK    (3 * USEC_PER_SEC)
+#define CONNECTED_METRIC6 256 /* what the kernel gives the way to an IPv6 subnet */
 
 /* --- addresses ------------------------------------------------------------------------------- */
 
@@ -99,14 +100,15 @@ static bool same_end(usec_t a, usec_t b)
 	return a - b <= LIFETIME_SLACK && b - a <= LIFETIME_SLACK;
 }
 
-/* A stranger's that is the same stays a stranger's; virtual ones are renewed elsewhere. */
+/* A stranger's that is the same stays a stranger's, unless it would go by itself; virtual ones are
+ * renewed elsewhere. */
 static bool addr_right(const struct desired_addr *w, const struct kernel_addr *k)
 {
 	if (!k || w->virt)
 		return k != NULL;
 	if (w->wan)
 		return k->owner == OWNER_WAN && same_end(w->until, k->until);
-	return k->owner == OWNER_OTHER || (k->owner == OWNER_CONFIG && k->until == USEC_NEVER);
+	return k->owner != OWNER_WAN && k->until == USEC_NEVER;
 }
 
 static void add_missing(struct ctx *c, size_t from, size_t to)
@@ -138,6 +140,32 @@ void reconcile_add_virtual_addrs(struct ctx *c)
 
 /* --- routes ---------------------------------------------------------------------------------- */
 
+/* The way to an address's subnet comes with the address, but goes alone when somebody flushes the
+ * table; nothing else in it could be put back without. */
+void reconcile_connected(struct ctx *c)
+{
+	for (size_t i = 0; i < c->d->n_static; i++) {
+		const struct desired_addr *a = &c->d->addrs[i];
+		const struct kernel_link *l = kernel_link_by_name(c->k, a->link);
+		const struct kernel_addr *k = l && l->up ? kernel_addr_find(l, &a->prefix) : NULL;
+		bool v6 = a->prefix.family == AF_INET6;
+		struct kernel_route r = {.prefix = prefix_network(&a->prefix),
+			.metric = v6 ? CONNECTED_METRIC6 : 0,
+			.table = KERNEL_TABLE_MAIN,
+			.owner = OWNER_KERNEL};
+		struct kernel_route_key key = kernel_route_key(&r.prefix, r.metric, r.table);
+		struct op *op;
+
+		if (!k || k->owner == OWNER_OTHER || k->secondary ||
+			a->prefix.len == (v6 ? 128 : 32) || kernel_route_find(c->k, &key))
+			continue;
+		op = reconcile_add(c, OP_ROUTE_SET, l->index, l->name);
+		op->route.r = r;
+		op->route.r.oif = l->index;
+		op->route.src = a->prefix;
+	}
+}
+
 /* What a lease of which nothing was heard yet has left. */
 static bool kept(const struct ctx *c, const struct kernel_route *r)
 {
@@ -156,7 +184,7 @@ void reconcile_del_routes(struct ctx *c)
 		struct desired_route *w = NULL;
 
 		HASH_FIND(hh, c->d->routes_by_key, &e->key, sizeof(e->key), w);
-		if (!w && !kept(c, &e->route))
+		if (!w && e->route.owner != OWNER_KERNEL && !kept(c, &e->route))
 			reconcile_add(c, OP_ROUTE_DEL, e->route.oif, l ? l->name : none)->route.r =
 				e->route;
 	}

@@ -167,7 +167,8 @@ static uint32_t seconds_left(usec_t until, usec_t now)
 	/* 0 would be refused; it goes a second later. */
 	if (until < now + USEC_PER_SEC)
 		return 1;
-	until = (until - now) / USEC_PER_SEC;
+	/* Rounded up: at its end we are first to remove it. */
+	until = (until - now + USEC_PER_SEC - 1) / USEC_PER_SEC;
 	return until < NO_LIFETIME ? (uint32_t)until : NO_LIFETIME;
 }
 
@@ -219,18 +220,34 @@ static uint8_t scope_of(const struct kernel_route *r, bool set)
 									      : RT_SCOPE_UNIVERSE;
 }
 
+static uint8_t protocol_of(enum kernel_owner owner)
+{
+	switch (owner) {
+	case OWNER_WAN:
+		return WAN_PROTOCOL;
+	case OWNER_KERNEL:
+		return RTPROT_KERNEL;
+	case OWNER_CONFIG:
+	case OWNER_OTHER:
+		break;
+	}
+	return OBSERVE_PROTOCOL;
+}
+
 static struct nlmsghdr *route_message(char *buf, const struct op *op)
 {
 	const struct kernel_route *r = &op->route.r;
 	bool set = op->kind == OP_ROUTE_SET;
+	/* In place of the kernel, only what is not there. */
+	uint16_t how = r->owner == OWNER_KERNEL ? NLM_F_EXCL : NLM_F_REPLACE;
 	struct nlmsghdr *nlh = header(
-		buf, set ? RTM_NEWROUTE : RTM_DELROUTE, set ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+		buf, set ? RTM_NEWROUTE : RTM_DELROUTE, set ? (uint16_t)(NLM_F_CREATE | how) : 0);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
 
 	m->rtm_family = (uint8_t)r->prefix.family;
 	m->rtm_dst_len = r->prefix.len;
 	m->rtm_table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_COMPAT;
-	m->rtm_protocol = r->owner == OWNER_WAN ? WAN_PROTOCOL : OBSERVE_PROTOCOL;
+	m->rtm_protocol = protocol_of(r->owner);
 	m->rtm_scope = scope_of(r, set);
 	if (set)
 		m->rtm_type = r->blackhole ? RTN_BLACKHOLE : RTN_UNICAST;
@@ -244,6 +261,8 @@ static struct nlmsghdr *route_message(char *buf, const struct op *op)
 		mnl_attr_put_u32(nlh, RTA_OIF, r->oif);
 	if (r->metric)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, r->metric);
+	if (op->route.src.family == AF_INET)
+		mnl_attr_put(nlh, RTA_PREFSRC, sizeof(op->route.src.v4), &op->route.src.v4);
 	return nlh;
 }
 
