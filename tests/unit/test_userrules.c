@@ -312,8 +312,8 @@ static void test_anything(void **state)
 			buf[16 + (seed >> 8) % (nlh->nlmsg_len - 16)] = (char)(seed >> 24);
 		}
 		nlh->nlmsg_len -= seed % 3 == 0 ? seed % 16 : 0;
-		/* At the end of the memory, for the sanitizer. */
-		copy = malloc(nlh->nlmsg_len);
+		/* At the end of the memory, for the sanitizer; messages are padded. */
+		copy = calloc(1, NLMSG_ALIGN(nlh->nlmsg_len));
 		assert_non_null(copy);
 		memcpy(copy, nlh, nlh->nlmsg_len);
 		userrules_elements_begin(&u, NFT_SET_INTERVAL);
