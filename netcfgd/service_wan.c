@@ -101,6 +101,14 @@ static bool find_lease(const struct wan *w, struct wan_lease *ret)
 
 /* --- resolvers ------------------------------------------------------------------------------- */
 
+static bool same_resolvers(const struct config_prefix *now, size_t n)
+{
+	for (size_t i = 0; i < n && n == self.n_resolvers; i++)
+		if (!config_prefix_equal(&now[i], &self.resolvers[i]))
+			return false;
+	return n == self.n_resolvers;
+}
+
 static void refresh_resolvers(void)
 {
 	const struct wan_lease *leases[WAN_MAX];
@@ -112,8 +120,7 @@ static void refresh_resolvers(void)
 		if (self.wans[i].used && self.wans[i].core.on)
 			leases[n++] = &self.wans[i].core.lease;
 	n = resolv_in_effect(self.cfg, leases, n, now);
-	if (self.resolvers_written && n == self.n_resolvers &&
-		memcmp(now, self.resolvers, n * sizeof(now[0])) == 0)
+	if (self.resolvers_written && same_resolvers(now, n))
 		return;
 	memcpy(self.resolvers, now, sizeof(now));
 	self.n_resolvers = n;

@@ -213,7 +213,8 @@ static const char *check_wan(struct wan_lease *w, const struct config *cfg, usec
 		if (w->address.family != AF_INET || w->address.len < 1 || w->address.len > 32 ||
 			w->address.v4.s_addr == 0)
 			return "a lease without an address";
-		if ((w->gateway.family != 0 && !host_ok(&w->gateway)) || !host_ok(&w->server))
+		if ((w->gateway.family != 0 && !host_ok(&w->gateway)) ||
+			(w->server.family != 0 && !host_ok(&w->server)))
 			return "a lease with a gateway or server that is none";
 		if (w->n_dns > WAN_DNS_MAX)
 			return "a lease with too many DNS servers";
