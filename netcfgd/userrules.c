@@ -196,19 +196,34 @@ static const struct nlattr *element(const struct userrules *u, size_t at)
 	return (const struct nlattr *)(const void *)(u->elements + at);
 }
 
-/* Intervals are listed from the last end to the first start, and taken from the first start on. */
-static bool descends(const struct userrules *u, const size_t *at, size_t n)
-{
-	struct nfattrs first = nfattrs_nested(element(u, at[0])),
-		       last = nfattrs_nested(element(u, at[n - 1]));
-	struct nfattrs a = nfattrs_nested(first.v[NFTA_SET_ELEM_KEY]),
-		       b = nfattrs_nested(last.v[NFTA_SET_ELEM_KEY]);
-	const struct nlattr *x = a.v[NFTA_DATA_VALUE], *y = b.v[NFTA_DATA_VALUE];
+struct place {
+	size_t at; /* in u->elements */
+	const struct nlattr *key;
+	bool end; /* of an interval, and not in it */
+};
 
-	return u->interval && x && y &&
-	       mnl_attr_get_payload_len(x) == mnl_attr_get_payload_len(y) &&
-	       memcmp(mnl_attr_get_payload(x), mnl_attr_get_payload(y),
-		       mnl_attr_get_payload_len(x)) > 0;
+static struct place place_of(const struct userrules *u, size_t at)
+{
+	struct nfattrs e = nfattrs_nested(element(u, at)),
+		       key = nfattrs_nested(e.v[NFTA_SET_ELEM_KEY]);
+
+	return (struct place){.at = at,
+		.key = key.v[NFTA_DATA_VALUE],
+		.end = nfattr_u32(e.v[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END};
+}
+
+/* Intervals are listed in an order of the kernel's own, and taken as nft(8) sends them: upwards,
+ * and where two meet, the end of the one before the start of the other. */
+static int upwards(const void *va, const void *vb)
+{
+	const struct place *a = va, *b = vb;
+	uint16_t na = a->key ? mnl_attr_get_payload_len(a->key) : 0,
+		 nb = b->key ? mnl_attr_get_payload_len(b->key) : 0;
+	int c = na - nb;
+
+	if (!c && na)
+		c = memcmp(mnl_attr_get_payload(a->key), mnl_attr_get_payload(b->key), na);
+	return c ? c : b->end - a->end;
 }
 
 static void put_element(struct userrules *u, const struct nlattr *e)
@@ -228,8 +243,30 @@ static void put_element(struct userrules *u, const struct nlattr *e)
 	mnl_attr_nest_end(&out.nlh, nest);
 }
 
-static void put_elements(
-	struct userrules *u, const char *set, const size_t *at, size_t n, bool backwards)
+/* Where intervals meet, a set without a name may do without the end of the lower one; ours has a
+ * name. */
+static void put_end(struct userrules *u, const struct place *p)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(&out.nlh, sizeof(out), NFTA_LIST_ELEM),
+		      *key;
+
+	if (!nest || out.nlh.nlmsg_len + 128u > sizeof(out)) {
+		u->bad = too_large;
+		return;
+	}
+	put_u32(u, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+	key = mnl_attr_nest_start(&out.nlh, NFTA_SET_ELEM_KEY);
+	put_copy(u, p->key);
+	mnl_attr_nest_end(&out.nlh, key);
+	mnl_attr_nest_end(&out.nlh, nest);
+}
+
+static bool lacks_end(const struct userrules *u, const struct place *v, size_t i)
+{
+	return u->interval && i && v[i].key && v[i - 1].key && !v[i].end && !v[i - 1].end;
+}
+
+static void put_elements(struct userrules *u, const char *set, const struct place *v, size_t n)
 {
 	size_t i = 0;
 
@@ -240,10 +277,12 @@ static void put_elements(
 		mnl_attr_put_strz(&out.nlh, NFTA_SET_ELEM_LIST_SET, set);
 		list = mnl_attr_nest_start(&out.nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 		for (bool first = true; i < n && !u->bad; i++, first = false) {
-			const struct nlattr *e = element(u, at[backwards ? n - 1 - i : i]);
+			const struct nlattr *e = element(u, v[i].at);
 
 			if (!first && out.nlh.nlmsg_len + e->nla_len + 256u > sizeof(out))
 				break;
+			if (lacks_end(u, v, i))
+				put_end(u, &v[i]);
 			put_element(u, e);
 		}
 		mnl_attr_nest_end(&out.nlh, list);
@@ -253,19 +292,22 @@ static void put_elements(
 
 void userrules_elements_end(struct userrules *u, const char *set)
 {
-	size_t n = 0, *at;
+	struct place *v;
+	size_t n = 0;
 
 	if (!u->elements_len || u->bad)
 		return;
-	at = calloc(u->elements_len / sizeof(struct nlattr), sizeof(*at));
-	if (!at) {
+	v = calloc(u->elements_len / sizeof(struct nlattr), sizeof(*v));
+	if (!v) {
 		u->bad = too_large;
 		return;
 	}
 	for (size_t o = 0; o < u->elements_len; o += (size_t)MNL_ALIGN(element(u, o)->nla_len))
-		at[n++] = o;
-	put_elements(u, set, at, n, descends(u, at, n));
-	free(at);
+		v[n++] = place_of(u, o);
+	if (u->interval)
+		qsort(v, n, sizeof(*v), upwards);
+	put_elements(u, set, v, n);
+	free(v);
 }
 
 /* --- rules ----------------------------------------------------------------------------------- */
