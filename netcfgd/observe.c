@@ -166,6 +166,19 @@ static usec_t end_of(const struct nlattr *attr, usec_t now)
 	return life.ifa_valid == NO_LIFETIME ? USEC_NEVER : now + life.ifa_valid * USEC_PER_SEC;
 }
 
+static bool addr_known(const struct kernel *k, uint32_t index, const struct config_prefix *p)
+{
+	const struct kernel_link *l = kernel_link(k, index);
+
+	return l && kernel_addr_find(l, p);
+}
+
+/* As virtual addresses are: no route hangs on it. */
+static bool is_host(const struct config_prefix *p)
+{
+	return p->len == (p->family == AF_INET ? 32 : 128);
+}
+
 static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
@@ -186,6 +199,10 @@ static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 		o->routes_stale = true;
 		return;
 	}
+	/* One that comes back: the kernel dropped its routes after it had told of its end, and
+	 * perhaps after we had read them. */
+	if (!is_host(&addr.prefix) && !addr_known(o->k, ifa->ifa_index, &addr.prefix))
+		o->routes_stale = true;
 	rc = kernel_addr_put(o->k, ifa->ifa_index, &addr);
 	/* A link that went again meanwhile. */
 	if (rc && rc != -ENODEV)
