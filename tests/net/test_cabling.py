@@ -218,7 +218,7 @@ def test_large_frames_get_lost(pair):
 
 
 def test_different_mtus(lab):
-    ha = 'interface "ge4" { role = ha '
+    ha = 'interface "ge4" {'
     rewrite(lab.gw2, ha, ha + " mtu = 1400 ")
     only(lab.gw1, "HA link ge4: MTU 1500 here, 1400 on ge4 of gw-02", "set the same mtu on both")
     only(lab.gw2, "HA link ge4: MTU 1400 here, 1500 on ge4 of gw-01", "set the same mtu on both")
