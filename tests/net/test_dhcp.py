@@ -226,11 +226,11 @@ def ip(*addresses_):
 
 MASK, ROUTER, DNS = (1, ip("255.255.255.0")), (3, ip(SERVER)), (6, ip("9.9.9.9"))
 USELESS = [
-    ("a netmask with holes", "203.0.113.100", 600, [(1, ip("255.0.255.0")), ROUTER], "netmask"),
-    ("a netmask of everything", "203.0.113.100", 600, [(1, ip("0.0.0.0")), ROUTER], "netmask"),
-    ("a loopback address", "127.0.0.1", 600, [MASK, ROUTER], "address"),
-    ("a multicast address", "224.0.0.1", 600, [MASK, ROUTER], "address"),
-    ("the broadcast address", "203.0.113.255", 600, [MASK, ROUTER], "address"),
+    ("a netmask with holes", "203.0.113.100", 600, [(1, ip("255.0.255.0")), ROUTER], 'netmask "255.0.255.0"'),
+    ("a netmask of everything", "203.0.113.100", 600, [(1, ip("0.0.0.0")), ROUTER], 'netmask "0.0.0.0"'),
+    ("a loopback address", "127.0.0.1", 600, [MASK, ROUTER], 'address "127.0.0.1"'),
+    ("a multicast address", "224.0.0.1", 600, [MASK, ROUTER], 'address "224.0.0.1"'),
+    ("the broadcast address", "203.0.113.255", 600, [MASK, ROUTER], "none in its subnet"),
     ("a lease of no time", "203.0.113.100", struct.pack("!I", 0), [MASK, ROUTER], "lease time"),
     ("the LAN's network", "10.0.0.50", 600, [MASK, (3, ip("10.0.0.1"))], "overlaps the network of ge2"),
 ]
