@@ -365,6 +365,7 @@ int main(void)
 	(void)sched_setscheduler(0, SCHED_FIFO, &param);
 	stamp = mono_ns();
 	dumping = true;
+	dump(RTM_GETLINK); /* a master may come after its ports: now all have names */
 	for (size_t i = 0; i < sizeof(dumps) / sizeof(dumps[0]); i++)
 		dump(dumps[i]);
 	dumping = false;
