@@ -385,6 +385,7 @@ static int send_batch(struct nft *n, struct fw_batch *b, char *text, size_t text
 	n->request.seq = b->next;
 	rc = nl_send_acked(&n->request, b->buf, b->len, b->seq, b->last, on_ack, &out);
 	fw_batch_free(b);
+	n->refused = !rc && out.err;
 	if (!rc)
 		rc = out.err;
 	/* What the kernel has now is not known for certain. */
@@ -458,6 +459,21 @@ static int seal(struct nft *n, char *text, size_t text_size)
 	return 0;
 }
 
+/* The kernel refuses what it let nft(8) load: the policy must not go without for that. A refused
+ * transaction has changed nothing, so one that was right stays; else it is written without them. */
+static void give_up_user_rules(struct nft *n, const struct desired *d, bool stale)
+{
+	char text[128] = "";
+
+	userrules_free(&n->user);
+	n->fw->user = 0;
+	if (n->refused)
+		n->fw->stale = stale;
+	/* If this fails it is still stale, and tried again. */
+	if ((n->fw->stale || !n->fw->present) && nft_write(n, d, false, text, sizeof(text)) < 0)
+		n->fw->stale = true;
+}
+
 int nft_write(struct nft *n, const struct desired *d, bool open, char *text, size_t text_size)
 {
 	static struct rule_count counts[NFT_COUNTS_MAX];
@@ -467,6 +483,7 @@ int nft_write(struct nft *n, const struct desired *d, bool open, char *text, siz
 	bool known = n->content_of == hash;
 	struct fw_batch b;
 	uint32_t rules;
+	bool stale = n->fw->stale;
 	int rc;
 
 	if (d->user_hash && ready)
@@ -477,6 +494,8 @@ int nft_write(struct nft *n, const struct desired *d, bool open, char *text, siz
 	rules = rc ? 0 : b.rules;
 	if (!rc)
 		rc = send_batch(n, &b, text, text_size);
+	if (rc && parts.user)
+		give_up_user_rules(n, d, stale);
 	if (rc)
 		return rc;
 	n->written = ready ? d->user_hash : 0;

@@ -21,6 +21,7 @@ struct nft {
 	uint64_t written;           /* the digest of the text of those in our table; 0: none */
 	/* What the listing of a policy with this hash adds up to; 0: not known. */
 	uint64_t content_of, content;
+	bool refused;       /* the last transaction, by the kernel's own word */
 	bool content_fresh; /* found since others' changes were last looked for */
 	usec_t counted;     /* when the rules' counters were last asked for; 0: never */
 	size_t n_counts;

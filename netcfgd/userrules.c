@@ -343,6 +343,56 @@ static void put_counter(struct userrules *u)
 	mnl_attr_nest_end(&out.nlh, e);
 }
 
+/* What the kernel tells as 0 and takes only when it is not. */
+static const struct {
+	const char *expression;
+	uint16_t attr;
+} unless_zero[] = {
+	{"dynset", NFTA_DYNSET_TIMEOUT},
+	{"osf", NFTA_OSF_FLAGS},
+};
+
+static bool is_zero(const struct nlattr *attr)
+{
+	const char *p = attr ? mnl_attr_get_payload(attr) : NULL;
+	size_t n = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	while (n && !p[n - 1])
+		n--;
+	return !n;
+}
+
+static void put_without(struct userrules *u, const struct nfattrs *e, uint16_t attr)
+{
+	struct nfattrs data = nfattrs_nested(e->v[NFTA_EXPR_DATA]);
+	struct nlattr *nest = mnl_attr_nest_start_check(&out.nlh, sizeof(out), NFTA_LIST_ELEM), *in;
+
+	if (!nest || out.nlh.nlmsg_len + 64u > sizeof(out)) {
+		u->bad = too_large;
+		return;
+	}
+	put_copy(u, e->v[NFTA_EXPR_NAME]);
+	in = mnl_attr_nest_start(&out.nlh, NFTA_EXPR_DATA);
+	for (size_t i = 0; i < NFATTR_MAX; i++)
+		if (i != attr || !is_zero(data.v[i]))
+			put_copy(u, data.v[i]);
+	mnl_attr_nest_end(&out.nlh, in);
+	mnl_attr_nest_end(&out.nlh, nest);
+}
+
+static void put_expression(struct userrules *u, const struct nlattr *e)
+{
+	struct nfattrs a = nfattrs_nested(e);
+
+	for (size_t i = 0; i < COUNT(unless_zero); i++) {
+		if (strcmp(nfattr_str(a.v[NFTA_EXPR_NAME]), unless_zero[i].expression) != 0)
+			continue;
+		put_without(u, &a, unless_zero[i].attr);
+		return;
+	}
+	put_copy(u, e);
+}
+
 static void put_expressions(struct userrules *u, const struct nlattr *from)
 {
 	const struct nlattr *e, *last = NULL;
@@ -367,7 +417,7 @@ static void put_expressions(struct userrules *u, const struct nlattr *from)
 	{
 		if (!has_counter && e == last && !after)
 			put_counter(u);
-		put_copy(u, e);
+		put_expression(u, e);
 		if (!has_counter && e == last && after)
 			put_counter(u);
 	}
