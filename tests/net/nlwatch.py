@@ -91,7 +91,8 @@ class NetlinkWatch:
 
 # --- what is there ---
 
-_LINK_KEYS = ("ifname", "mtu", "address", "link", "master", "ifalias", "linkinfo")
+_LINK_KEYS = ("ifname", "mtu", "address", "link", "master", "ifalias")
+_INFO_KEYS = {"info_kind", "info_slave_kind", "mode", "id", "protocol", "stp_state"}
 _ADDR_NOISE = {"valid_life_time", "preferred_life_time", "tentative", "optimistic", "label"}
 _SWITCHES = ("arp_ignore", "arp_announce", "rp_filter", "accept_redirects", "send_redirects",
              "forwarding")
@@ -140,11 +141,18 @@ def _ruleset(gw):
     return [f"{name} {line}" for name in sorted(tables) for line in tables[name]]
 
 
+def _kind(link):
+    info = link.get("linkinfo", {})
+    found = {**info, **info.get("info_data", {})}
+    return "".join(f" {key}={found[key]}" for key in sorted(_INFO_KEYS & found.keys()))
+
+
 def kernel_state(gw):
     """{area: lines} of this gateway's kernel: equal configurations are equal texts."""
     links = _json(gw, "ip", "-d", "-j", "link")
     state = {"link": sorted(f"{'up' if 'UP' in link['flags'] else 'down'} " + " ".join(
-        f"{key}={json.dumps(link[key])}" for key in _LINK_KEYS if key in link) for link in links),
+        f"{key}={json.dumps(link[key])}" for key in _LINK_KEYS if key in link) + _kind(link)
+        for link in links),
         "addr": [], "nft": _ruleset(gw), "sysctl": []}
     for link in _json(gw, "ip", "-j", "addr"):
         for a in link.get("addr_info", []):
