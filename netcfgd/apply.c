@@ -144,7 +144,7 @@ static void queue_rtnl(struct batch *b, struct op *op)
 		queue(b, op, rtnl_write_mark(buffer + b->len, op));
 }
 
-/* --- what some drivers refuse while the interface is up --------------------------------------- */
+/* --- what some drivers refuse while the interface is up -------------------------------------- */
 
 struct answer {
 	int err;

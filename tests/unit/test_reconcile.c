@@ -2,7 +2,8 @@
 /*
  * Reconcile as a property: over generated configurations and kernels, with strangers' objects and
  * strangers' changes, applying the plans leads to what is desired, a second time is a no-op, and
- * after every single operation the kernel is in a safe state. The kernel is a model here.
+ * wherever it is cut short the kernel is in a safe state from which it goes on to the end. The
+ * kernel is a model here. A seed as argument replays that world alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,248 +15,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netcfgd/reconcile.h"
+#include "tests/unit/world.h"
 
-#define MAX_ROUNDS 8
-#define N_IFS      6
-
-/* --- a generated world ----------------------------------------------------------------------- */
-
-struct world {
-	struct config cfg;
-	struct config_interface interfaces[N_IFS];
-	struct config_vrrp vrrps[4];
-	struct config_route routes[3];
-	struct config_prefix addrs[32];
-	size_t n_addrs;
-	struct desired *d;
-	struct kernel k;
-	uint32_t next_index;
-	bool held;
-};
+#define MAX_ROUNDS 16
+#define WORLDS     2000
 
 static struct plan plan;
-
-static long pick(long n)
-{
-	return random() % n;
-}
-
-static struct config_prefix v4(unsigned a, unsigned b, unsigned c, unsigned d, uint8_t len)
-{
-	struct config_prefix p = {.family = AF_INET, .len = len};
-
-	p.v4.s_addr = htonl(a << 24 | b << 16 | c << 8 | d);
-	return p;
-}
-
-static struct config_prefixes prefixes(struct world *w, size_t n, unsigned net, unsigned host)
-{
-	struct config_prefixes out = {.v = &w->addrs[w->n_addrs], .n = n};
-
-	for (size_t i = 0; i < n; i++)
-		w->addrs[w->n_addrs++] = v4(10, net, 0, host + (unsigned)i, 24);
-	return out;
-}
-
-static void generate_config(struct world *w)
-{
-	static const enum config_role roles[] = {
-		CONFIG_ROLE_LAN, CONFIG_ROLE_WAN, CONFIG_ROLE_HA, CONFIG_ROLE_MGMT};
-	long vrrps = pick(5);
-
-	desired_free(w->d);
-	w->d = NULL;
-	w->n_addrs = 0;
-	memset(w->interfaces, 0, sizeof(w->interfaces));
-	memset(w->vrrps, 0, sizeof(w->vrrps));
-	memset(w->routes, 0, sizeof(w->routes));
-	w->cfg = (struct config){.interfaces = w->interfaces,
-		.n_interfaces = (size_t)(2 + pick(N_IFS - 1)),
-		.vrrps = w->vrrps,
-		.routes = w->routes};
-	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
-		struct config_interface *c = &w->interfaces[i];
-
-		c->role = i < 2 ? roles[i] : roles[pick(4)];
-		snprintf(c->name, sizeof(c->name), "if%u", (unsigned)i % 100);
-		c->addresses = prefixes(w, (size_t)pick(3), (unsigned)i, 2);
-		c->mtu = pick(3) ? 0 : 1400;
-		if (i == 4) {
-			snprintf(c->parent, sizeof(c->parent), "if0");
-			c->vlan_id = (uint16_t)(10 + pick(2));
-		}
-	}
-	for (long i = 0; i < vrrps; i++) {
-		struct config_vrrp *v = &w->vrrps[w->cfg.n_vrrps];
-		unsigned on = (unsigned)pick((long)w->cfg.n_interfaces);
-
-		snprintf(v->name, sizeof(v->name), "v%ld", i);
-		snprintf(v->interface, sizeof(v->interface), "if%u", on);
-		v->vrid = (uint8_t)(10 + i);
-		v->virtual_mac = pick(3) > 0;
-		v->addresses = prefixes(w, (size_t)(1 + pick(3)), on, 100 + 10 * (unsigned)i);
-		w->cfg.n_vrrps++;
-	}
-	for (long i = pick(4); i > 0; i--) {
-		struct config_route *r = &w->routes[w->cfg.n_routes++];
-
-		r->prefix = v4(20, (unsigned)i, 0, 0, 16);
-		r->via = v4(10, (unsigned)pick(2), 0, 1, 32);
-		r->metric = (uint32_t)pick(2);
-	}
-}
-
-static void new_desired(struct world *w)
-{
-	char why[256] = "";
-	int rc = desired_build(&w->cfg, &w->d, why, sizeof(why));
-
-	if (rc)
-		print_error("desired_build: %s\n", why);
-	assert_int_equal(rc, 0);
-	w->d->fw_hash = (uint64_t)(1 + pick(3));
-	free(w->k.sysctls);
-	w->k.sysctls = calloc(w->d->n_sysctls + 1, sizeof(*w->k.sysctls));
-	assert_non_null(w->k.sysctls);
-	for (size_t i = 0; i < w->d->n_sysctls; i++) {
-		const struct desired_sysctl *s = &w->d->sysctls[i];
-		bool there = !s->link[0] || kernel_link_by_name(&w->k, s->link);
-
-		w->k.sysctls[i] = there ? (int32_t)pick(3) : SYSCTL_UNKNOWN;
-	}
-}
-
-/* --- the model of a kernel ------------------------------------------------------------------- */
-
-static struct kernel_link *model_link(struct world *w, const char *name)
-{
-	struct kernel_link attrs = {
-		.index = w->next_index++, .mtu = 1500, .carrier = true, .ether = true};
-	struct kernel_link *l;
-
-	memcpy(attrs.name, name, strlen(name) + 1);
-	l = kernel_link_put(&w->k, &attrs);
-	assert_non_null(l);
-	for (size_t i = 0; w->d && i < w->d->n_sysctls; i++)
-		if (strcmp(w->d->sysctls[i].link, name) == 0)
-			w->k.sysctls[i] = (int32_t)pick(3);
-	return l;
-}
-
-static void model_link_add(struct world *w, const struct op *op)
-{
-	struct kernel_link *l = kernel_link_by_name(&w->k, op->name);
-
-	assert_null(l);
-	assert_non_null(kernel_link(&w->k, op->index));
-	l = model_link(w, op->name);
-	l->kind = op->link.want->kind;
-	l->parent = op->index;
-	l->vlan_id = op->link.want->vlan_id;
-	l->ours = l->kind == LINK_VLAN;
-	memcpy(l->mac, op->link.want->mac, sizeof(l->mac));
-	l->mtu = kernel_link(&w->k, op->index)->mtu;
-}
-
-/* Links on top of it go as well. */
-static void model_link_del(struct world *w, uint32_t index)
-{
-	struct kernel_link *l, *tmp;
-	bool again = true;
-
-	while (again) {
-		again = false;
-		HASH_ITER (by_index, w->k.by_index, l, tmp) {
-			if (l->parent == index && l->index != index) {
-				model_link_del(w, l->index);
-				again = true;
-				break;
-			}
-		}
-	}
-	l = kernel_link(&w->k, index);
-	for (size_t i = 0; l && i < w->d->n_sysctls; i++)
-		if (strcmp(w->d->sysctls[i].link, l->name) == 0)
-			w->k.sysctls[i] = SYSCTL_UNKNOWN;
-	kernel_link_remove(&w->k, index);
-}
-
-static void model_apply(struct world *w, const struct op *op)
-{
-	struct kernel_link *l = kernel_link(&w->k, op->index);
-	struct kernel_addr addr = {.prefix = op->addr.prefix, .owner = OWNER_CONFIG, .until = USEC_NEVER};
-
-	switch (op->kind) {
-	case OP_LINK_ADD:
-		model_link_add(w, op);
-		break;
-	case OP_LINK_DEL:
-		model_link_del(w, op->index);
-		break;
-	case OP_LINK_UP:
-		assert_non_null(l);
-		l->up = true;
-		break;
-	case OP_LINK_DOWN:
-		assert_non_null(l);
-		l->up = false;
-		break;
-	case OP_RULE_ADD:
-		assert_int_equal(kernel_rule_put(&w->k, &op->rule.r, true), 0);
-		break;
-	case OP_RULE_DEL:
-		kernel_rule_remove(&w->k, &op->rule.r);
-		break;
-	case OP_LINK_RENAME:
-	case OP_LINK_MAC:
-	case OP_LINK_MASTER:
-	case OP_LINK_OPTIONS:
-		fail();
-		break;
-	case OP_LINK_MTU:
-		assert_non_null(l);
-		l->mtu = op->link.mtu;
-		break;
-	case OP_ADDR_SET:
-		assert_int_equal(kernel_addr_put(&w->k, op->index, &addr), 0);
-		break;
-	case OP_ADDR_DEL:
-		assert_non_null(l);
-		assert_non_null(kernel_addr_find(l, &op->addr.prefix));
-		kernel_addr_remove(&w->k, op->index, &op->addr.prefix);
-		break;
-	case OP_ROUTE_SET:
-		assert_int_equal(kernel_route_put(&w->k, &op->route.r), 0);
-		break;
-	case OP_ROUTE_DEL:
-		kernel_route_remove(&w->k, &op->route.r);
-		break;
-	case OP_SYSCTL:
-		w->k.sysctls[op->sysctl - w->d->sysctls] = op->sysctl->value;
-		break;
-	case OP_FIREWALL:
-		w->k.fw = (struct kernel_firewall){
-			.present = true, .hash = w->d->fw_hash, .gate_open = op->open};
-		break;
-	case OP_GATE:
-		assert_true(w->k.fw.present);
-		w->k.fw.gate_open = op->open;
-		break;
-	}
-}
+static unsigned replay;
 
 /* --- what must hold -------------------------------------------------------------------------- */
+
+#define HOLDS(what)                                                                                \
+	do {                                                                                       \
+		if (!(what))                                                                       \
+			print_error("seed %u\n", w->seed);                                         \
+		assert_true(what);                                                                 \
+	} while (0)
+
+static const struct kernel_link *link_of(const struct world *w, const char *name)
+{
+	return kernel_link_by_name(&w->m.k, name);
+}
 
 static bool any_virtual(const struct world *w)
 {
 	for (size_t i = w->d->n_static; i < w->d->n_addrs; i++) {
 		const struct desired_addr *a = &w->d->addrs[i];
-		const struct kernel_link *l = kernel_link_by_name(&w->k, a->link);
+		const struct kernel_link *l = link_of(w, a->link);
 
 		if (l && kernel_host_find(l, &a->prefix))
 			return true;
-		l = kernel_link_by_name(&w->k, a->parent);
+		l = link_of(w, a->parent);
 		if (l && kernel_host_find(l, &a->prefix))
 			return true;
 	}
@@ -264,77 +54,99 @@ static bool any_virtual(const struct world *w)
 
 static bool firewall_right(const struct world *w)
 {
-	const struct kernel_firewall *fw = &w->k.fw;
+	const struct kernel_firewall *fw = &w->m.k.fw;
 
 	return fw->present && !fw->stale && fw->hash == w->d->fw_hash;
 }
 
+static bool is_ours(const struct kernel_link *l)
+{
+	return desired_is_our_macvlan(l) || l->ours;
+}
+
 static void check_link_op(const struct world *w, const struct op *op)
 {
-	const struct kernel_link *l = kernel_link(&w->k, op->index);
+	const struct kernel_link *l = kernel_link(&w->m.k, op->index);
 	const struct desired_link *want = desired_link_find(w->d, op->name);
 
+	HOLDS(op->kind == OP_LINK_ADD || op->index != w->stranger);
 	if (op->kind == OP_LINK_DEL) {
 		/* It may have gone with the link below it. */
-		assert_true(!l || desired_is_our_macvlan(l) || l->ours);
+		HOLDS(!l || is_ours(l));
 		return;
 	}
-	assert_non_null(want);
+	if (op->kind == OP_LINK_MASTER) {
+		HOLDS(l->master != w->stranger);
+		return;
+	}
+	HOLDS(want);
 	if (op->kind != OP_LINK_UP || !want->virt)
 		return;
-	assert_true(w->held);
-	assert_true(firewall_right(w));
+	HOLDS(w->held && firewall_right(w));
 	for (size_t i = want->sysctl; i < want->sysctl + want->n_sysctls; i++)
-		assert_int_equal(w->k.sysctls[i], w->d->sysctls[i].value);
+		HOLDS(w->m.k.sysctls[i] == w->d->sysctls[i].value);
 }
 
 /* Before `op` is applied: is that safe? */
 static void check_op(const struct world *w, const struct op *op)
 {
-	const struct kernel_link *l = kernel_link(&w->k, op->index);
+	const struct kernel_link *l = kernel_link(&w->m.k, op->index);
 	const struct kernel_addr *a;
 
-	switch (op->kind) {
-	case OP_LINK_ADD:
-	case OP_LINK_DEL:
-	case OP_LINK_UP:
-	case OP_LINK_DOWN:
-	case OP_LINK_MTU:
-	case OP_LINK_RENAME:
-	case OP_LINK_MAC:
-	case OP_LINK_MASTER:
-	case OP_LINK_OPTIONS:
+	if (op->kind <= OP_LINK_OPTIONS) {
 		check_link_op(w, op);
-		break;
-	case OP_ADDR_SET:
-		if (op->addr.virt)
-			assert_true(w->held && firewall_right(w) && l->up);
-		break;
-	case OP_ADDR_DEL:
-		a = kernel_addr_find(l, &op->addr.prefix);
-		assert_true(a->owner != OWNER_OTHER || desired_is_virtual(w->d, l->name, &a->prefix));
+	} else if (op->kind == OP_ADDR_SET && op->addr.virt) {
+		HOLDS(w->held && firewall_right(w) && l->up);
+	} else if (op->kind == OP_ADDR_DEL) {
+		a = l ? kernel_addr_find(l, &op->addr.prefix) : NULL;
+		HOLDS(!a || a->owner != OWNER_OTHER ||
+			desired_is_virtual(w->d, l->name, &a->prefix));
 		/* Nothing may be answered from here on, however long the removal takes. */
-		if (desired_is_virtual(w->d, l->name, &a->prefix) && !w->held)
-			assert_false(firewall_right(w) && w->k.fw.gate_open);
-		break;
-	case OP_SYSCTL:
-		if (op->sysctl->phase == SYSCTL_FORWARD)
-			assert_true(firewall_right(w));
-		break;
-	case OP_FIREWALL:
-		assert_int_equal(op->open, w->held);
-		if (!op->open)
-			assert_false(any_virtual(w));
-		break;
-	case OP_GATE:
-		assert_int_equal(op->open, w->held);
-		break;
-	case OP_ROUTE_SET:
-	case OP_ROUTE_DEL:
-	case OP_RULE_ADD:
-	case OP_RULE_DEL:
-		break;
+		if (a && desired_is_virtual(w->d, l->name, &a->prefix) && !w->held)
+			HOLDS(!(firewall_right(w) && w->m.k.fw.gate_open));
+	} else if (op->kind == OP_SYSCTL && op->sysctl->phase == SYSCTL_FORWARD) {
+		HOLDS(firewall_right(w));
+	} else if (op->kind == OP_FIREWALL || op->kind == OP_GATE) {
+		HOLDS(op->open == w->held);
+		if (op->kind == OP_FIREWALL && !op->open)
+			HOLDS(!any_virtual(w));
 	}
+}
+
+/* Between two plans, while the lease is not held: nothing answers for a virtual address. */
+static void check_safe(const struct world *w)
+{
+	if (!w->held)
+		HOLDS(!any_virtual(w) && !w->m.k.fw.gate_open);
+	HOLDS(kernel_link(&w->m.k, w->stranger));
+}
+
+static void check_link(const struct world *w, const struct desired_link *want)
+{
+	const struct kernel_link *l = link_of(w, want->name), *m;
+
+	if (!l) { /* a missing port, and all on it */
+		bool masters = want->kind == LINK_BRIDGE || want->kind == LINK_BOND;
+		bool member = false;
+
+		for (const struct desired_link *s = want->members; s; s = s->next_member)
+			member = member || link_of(w, s->name);
+		HOLDS(want->kind == LINK_OTHER || (masters ? !member : !link_of(w, want->parent)));
+		return;
+	}
+	HOLDS(l->kind == want->kind);
+	m = want->member ? link_of(w, want->master) : NULL;
+	HOLDS(l->master == (m ? m->index : 0) || l->master == w->stranger);
+	if (!want->member || l->master != w->stranger)
+		HOLDS(l->up == (!want->virt || w->held));
+	if (want->mtu && l->master != w->stranger)
+		HOLDS(l->mtu == want->mtu);
+	if (want->kind == LINK_MACVLAN)
+		HOLDS(l->mtu == link_of(w, want->parent)->mtu);
+	if (want->has_mac)
+		HOLDS(memcmp(l->mac, want->mac, sizeof(l->mac)) == 0);
+	if (want->kind == LINK_BRIDGE)
+		HOLDS(l->stp == want->stp && l->forward_delay == BRIDGE_FORWARD_DELAY);
 }
 
 static void check_addresses(const struct world *w)
@@ -343,202 +155,220 @@ static void check_addresses(const struct world *w)
 
 	for (size_t i = 0; i < w->d->n_addrs; i++) {
 		const struct desired_addr *a = &w->d->addrs[i];
+		const struct kernel_addr *k;
 
-		l = kernel_link_by_name(&w->k, a->link);
+		l = link_of(w, a->link);
+		k = l ? kernel_addr_find(l, &a->prefix) : NULL;
 		if (!l)
 			continue;
-		assert_int_equal(kernel_addr_find(l, &a->prefix) != NULL, !a->virt || w->held);
+		HOLDS((k != NULL) == (!a->virt || w->held));
+		if (!a->virt)
+			HOLDS(k->until == a->until);
 	}
-	for (l = w->k.by_index; l; l = l->by_index.next) {
-		for (size_t i = 0; i < l->n_addrs; i++) {
-			bool wanted = l->addrs[i].owner == OWNER_OTHER;
+	for (l = w->m.k.by_index; l; l = l->by_index.next) {
+		const struct desired_link *want = desired_link_find(w->d, l->name);
 
-			for (size_t n = 0; n < w->d->n_addrs && !wanted; n++)
-				wanted = strcmp(w->d->addrs[n].link, l->name) == 0 &&
-					 config_prefix_equal(
-						 &w->d->addrs[n].prefix, &l->addrs[i].prefix);
-			assert_true(wanted);
+		for (size_t i = 0; i < l->n_addrs; i++) {
+			const struct kernel_addr *k = &l->addrs[i];
+
+			HOLDS(k->owner == OWNER_OTHER ||
+				desired_addr_find(w->d, l->name, &k->prefix) ||
+				(k->owner == OWNER_WAN && want && want->wan_unknown));
 		}
+		/* The configuration's first is the one that this node speaks from. */
+		if (want && want->n_addrs && w->d->addrs[want->addr].prefix.family == AF_INET &&
+			!want->virt) {
+			const struct kernel_addr *k =
+				kernel_addr_find(l, &w->d->addrs[want->addr].prefix);
+
+			for (size_t i = 0; i < l->n_addrs && k->secondary; i++)
+				HOLDS(l->addrs[i].owner != OWNER_CONFIG || l->addrs[i].secondary ||
+					l->addrs[i].prefix.len != k->prefix.len ||
+					!config_prefix_contains(&l->addrs[i].prefix, &k->prefix));
+		}
+	}
+}
+
+static void check_routes(const struct world *w)
+{
+	for (size_t i = 0; i < w->d->n_routes; i++) {
+		const struct desired_route *r = &w->d->routes[i];
+		const struct kernel_route *k = kernel_route_find(&w->m.k, &r->key);
+		const struct kernel_link *l = r->link[0] ? link_of(w, r->link) : NULL;
+
+		if (r->link[0] && (!l || !l->up))
+			continue;
+		HOLDS(k && k->owner == (r->wan ? OWNER_WAN : OWNER_CONFIG));
+		HOLDS(k->blackhole == r->blackhole);
+		if (r->via.family)
+			HOLDS(prefix_same_host(&k->via, &r->via) && (!l || k->oif == l->index));
+	}
+	for (const struct kernel_route_entry *e = w->m.k.routes; e; e = e->hh.next) {
+		struct desired_route *r = NULL;
+
+		HASH_FIND(hh, w->d->routes_by_key, &e->key, sizeof(e->key), r);
+		HOLDS(r || e->route.owner == OWNER_KERNEL || e->route.owner == OWNER_WAN);
+	}
+	for (size_t i = 0; i < w->d->n_rules; i++)
+		HOLDS(kernel_rule_find(&w->m.k, &w->d->rules[i].rule));
+	for (const struct kernel_rule_entry *e = w->m.k.rules; e; e = e->hh.next) {
+		struct desired_rule *r = NULL;
+
+		HASH_FIND(hh, w->d->rules_by_key, &e->rule, sizeof(e->rule), r);
+		HOLDS(r || !e->ours);
 	}
 }
 
 static void check_desired(const struct world *w)
 {
-	for (size_t i = 0; i < w->d->n_links; i++) {
-		const struct desired_link *want = &w->d->links[i];
-		const struct kernel_link *l = kernel_link_by_name(&w->k, want->name);
-
-		if (!l) { /* a missing interface, and all on it */
-			assert_true(want->kind == LINK_OTHER ||
-				    !kernel_link_by_name(&w->k, want->parent));
-			continue;
-		}
-		assert_int_equal(l->kind, want->kind);
-		assert_int_equal(l->up, !want->virt || w->held);
-		if (want->mtu)
-			assert_int_equal(l->mtu, want->mtu);
-	}
+	for (size_t i = 0; i < w->d->n_links; i++)
+		check_link(w, &w->d->links[i]);
 	check_addresses(w);
+	check_routes(w);
 	for (size_t i = 0; i < w->d->n_sysctls; i++)
-		assert_true(w->k.sysctls[i] == w->d->sysctls[i].value ||
-			    w->k.sysctls[i] == SYSCTL_UNKNOWN);
-	assert_true(firewall_right(w));
-	assert_int_equal(w->k.fw.gate_open, w->held);
-	for (const struct kernel_link *l = w->k.by_index; l; l = l->by_index.next)
-		if (desired_is_our_macvlan(l))
-			assert_non_null(desired_link_find(w->d, l->name));
+		HOLDS(w->m.k.sysctls[i] == w->d->sysctls[i].value ||
+			w->m.k.sysctls[i] == SYSCTL_UNKNOWN);
+	HOLDS(firewall_right(w) && w->m.k.fw.gate_open == w->held);
+	for (const struct kernel_link *l = w->m.k.by_index; l; l = l->by_index.next)
+		if (is_ours(l))
+			HOLDS(desired_link_find(w->d, l->name));
+	check_safe(w);
 }
 
 /* --- runs ------------------------------------------------------------------------------------ */
 
-/* Strangers change things behind our back. */
-static void disturb(struct world *w)
+static void carry_out(struct world *w, size_t n)
 {
-	struct kernel_link *l, *tmp;
-	struct kernel_addr foreign = {.prefix = v4(172, 16, 0, (unsigned)pick(5), 24)};
-
-	HASH_ITER (by_index, w->k.by_index, l, tmp) {
-		if (l->n_addrs && !pick(3)) {
-			struct config_prefix p = l->addrs[pick((long)l->n_addrs)].prefix;
-
-			kernel_addr_remove(&w->k, l->index, &p);
-		}
-		if (!pick(4))
-			assert_int_equal(kernel_addr_put(&w->k, l->index, &foreign), 0);
-		if (!pick(5))
-			l->up = !l->up;
-	}
-	HASH_ITER (by_index, w->k.by_index, l, tmp) {
-		if (l->kind != LINK_OTHER && !pick(4)) {
-			model_link_del(w, l->index);
-			break;
-		}
-	}
-	if (!pick(3))
-		kernel_routes_clear(&w->k);
-	if (!pick(4))
-		w->k.fw.stale = true;
-	if (!pick(5))
-		w->k.fw = (struct kernel_firewall){0};
-	/* Somebody sets a virtual address by hand, on the wrong link and with the wrong length. */
-	if (w->d->n_static < w->d->n_addrs && !pick(3)) {
-		const struct desired_addr *a = &w->d->addrs[w->d->n_static];
-		struct kernel_addr stray = {.prefix = a->prefix};
-
-		l = kernel_link_by_name(&w->k, a->parent);
-		stray.prefix.len = 24;
-		if (l)
-			assert_int_equal(kernel_addr_put(&w->k, l->index, &stray), 0);
+	for (size_t i = 0; i < n; i++) {
+		check_op(w, &plan.ops[i]);
+		model_apply(&w->m, &plan.ops[i]);
 	}
 }
 
 static size_t settle(struct world *w)
 {
 	size_t ops = 0;
+	char text[DESCRIBE_MAX];
 
 	for (int round = 0; round < MAX_ROUNDS; round++) {
-		reconcile_plan(w->d, w->held, &w->k, RECONCILE_ALL, &plan);
+		reconcile_plan(w->d, w->held, &w->m.k, RECONCILE_ALL, &plan);
 		if (plan.n == 0)
 			return ops;
-		for (size_t i = 0; i < plan.n; i++) {
-			check_op(w, &plan.ops[i]);
-			model_apply(w, &plan.ops[i]);
-		}
+		carry_out(w, plan.n);
+		check_safe(w);
 		ops += plan.n;
 	}
-	fail_msg("not settled after %d rounds", MAX_ROUNDS);
+	for (size_t i = 0; i < plan.n; i++) {
+		describe_op(&plan.ops[i], false, text);
+		print_error("left: %s\n", text);
+	}
+	fail_msg("seed %u: not settled after %d rounds", w->seed, MAX_ROUNDS);
 	return ops;
 }
 
 /* A prefix of the plan, then death; the next start goes on from there. */
 static void die_somewhere(struct world *w)
 {
-	size_t n;
+	reconcile_plan(w->d, w->held, &w->m.k, RECONCILE_ALL, &plan);
+	carry_out(w, plan.n ? world_pick(w, (uint32_t)plan.n + 1) : 0);
+}
 
-	reconcile_plan(w->d, w->held, &w->k, RECONCILE_ALL, &plan);
-	n = plan.n ? (size_t)pick((long)plan.n + 1) : 0;
-	for (size_t i = 0; i < n; i++) {
-		check_op(w, &plan.ops[i]);
-		model_apply(w, &plan.ops[i]);
+/* After each operation of all plans on the way there: from there it reaches the end as well. */
+static void die_everywhere(struct world *w)
+{
+	for (size_t at = 0;; at++) {
+		struct world copy = *w;
+		size_t left = at;
+
+		model_copy(&copy.m, &w->m);
+		for (;;) {
+			reconcile_plan(copy.d, copy.held, &copy.m.k, RECONCILE_ALL, &plan);
+			if (plan.n == 0 || plan.n > left)
+				break;
+			carry_out(&copy, plan.n);
+			left -= plan.n;
+		}
+		if (plan.n == 0) {
+			kernel_fini(&copy.m.k);
+			return;
+		}
+		carry_out(&copy, left);
+		settle(&copy);
+		check_desired(&copy);
+		kernel_fini(&copy.m.k);
 	}
 }
 
 static void one_world(unsigned seed)
 {
-	struct world w = {.next_index = 2};
+	struct world w;
 
-	srandom(seed);
-	kernel_init(&w.k);
-	for (int i = 0; i < N_IFS; i++) {
-		char name[IFNAMSIZ];
-
-		snprintf(name, sizeof(name), "if%d", i);
-		if (i != 4 && pick(10))
-			model_link(&w, name);
-	}
+	world_begin(&w, seed);
 	for (int change = 0; change < 6; change++) {
-		generate_config(&w);
-		new_desired(&w);
-		w.held = pick(2);
-		if (pick(2))
+		world_configure(&w);
+		world_desire(&w);
+		w.held = world_pick(&w, 2);
+		if (world_pick(&w, 2))
 			die_somewhere(&w);
+		if (seed % 20 == 0 || replay)
+			die_everywhere(&w);
 		settle(&w);
 		check_desired(&w);
 		w.held = !w.held;
 		settle(&w);
 		check_desired(&w);
-		disturb(&w);
+		world_disturb(&w);
+		if (seed % 20 == 0 || replay)
+			die_everywhere(&w);
 		settle(&w);
 		check_desired(&w);
 		assert_int_equal(settle(&w), 0);
 	}
-	desired_free(w.d);
-	kernel_fini(&w.k);
+	world_end(&w);
 }
 
 static void test_random_worlds(void **state)
 {
 	(void)state;
-	for (unsigned seed = 1; seed <= 3000; seed++)
+	for (unsigned seed = replay ? replay : 1; seed <= (replay ? replay : WORLDS); seed++)
 		one_world(seed);
 }
 
 /* The fast path does what the lease needs, and nothing else. */
 static void test_fast_path(void **state)
 {
-	struct world w = {.next_index = 2};
+	struct world w = {.m = {.next_index = 2, .state = 1}};
 
 	(void)state;
-	kernel_init(&w.k);
-	srandom(1);
-	model_link(&w, "if0");
-	model_link(&w, "if1");
+	kernel_init(&w.m.k);
+	model_link(&w.m, "if0");
+	model_link(&w.m, "if1");
 	w.interfaces[0] = (struct config_interface){.name = "if0", .role = CONFIG_ROLE_LAN};
 	w.vrrps[0] = (struct config_vrrp){
 		.name = "lan", .interface = "if0", .vrid = 7, .virtual_mac = true};
-	w.vrrps[0].addresses = prefixes(&w, 10, 0, 100);
+	w.vrrps[0].addresses = world_prefixes(&w, 10, 0, 100);
 	w.cfg = (struct config){
 		.interfaces = w.interfaces, .n_interfaces = 1, .vrrps = w.vrrps, .n_vrrps = 1};
-	new_desired(&w);
+	w.stranger = model_link(&w.m, "stranger")->index;
+	world_desire(&w);
 	settle(&w);
-	assert_true(reconcile_lease_clear(w.d, &w.k));
-	assert_false(reconcile_lease_complete(w.d, &w.k));
+	assert_true(reconcile_lease_clear(w.d, &w.m.k));
+	assert_false(reconcile_lease_complete(w.d, &w.m.k));
 	w.held = true;
-	reconcile_plan(w.d, true, &w.k, RECONCILE_LEASE, &plan);
+	reconcile_plan(w.d, true, &w.m.k, RECONCILE_LEASE, &plan);
 	assert_int_equal(plan.n, 12);
 	assert_int_equal(plan.ops[0].kind, OP_LINK_UP);
 	assert_int_equal(plan.ops[11].kind, OP_GATE);
 	for (size_t i = 0; i < plan.n; i++)
-		model_apply(&w, &plan.ops[i]);
-	assert_true(reconcile_lease_complete(w.d, &w.k));
+		model_apply(&w.m, &plan.ops[i]);
+	assert_true(reconcile_lease_complete(w.d, &w.m.k));
 	w.held = false;
-	reconcile_plan(w.d, false, &w.k, RECONCILE_LEASE, &plan);
+	reconcile_plan(w.d, false, &w.m.k, RECONCILE_LEASE, &plan);
 	assert_int_equal(plan.n, 11);
 	assert_int_equal(plan.ops[0].kind, OP_GATE);
 	for (size_t i = 1; i < 11; i++)
 		assert_int_equal(plan.ops[i].kind, OP_ADDR_DEL);
-	desired_free(w.d);
-	kernel_fini(&w.k);
+	world_end(&w);
 }
 
 static void test_names(void **state)
@@ -577,16 +407,16 @@ static void test_refusals(void **state)
 	(void)state;
 	w.interfaces[0] = (struct config_interface){.name = "if0", .role = CONFIG_ROLE_LAN};
 	w.interfaces[1] = (struct config_interface){.name = "if1", .role = CONFIG_ROLE_WAN};
-	w.interfaces[0].addresses = prefixes(&w, 1, 0, 100);
+	w.interfaces[0].addresses = world_prefixes(&w, 1, 0, 100);
 	w.vrrps[0] = (struct config_vrrp){
 		.name = "lan", .interface = "if0", .vrid = 7, .virtual_mac = true};
-	w.vrrps[0].addresses = prefixes(&w, 1, 0, 100);
+	w.vrrps[0].addresses = world_prefixes(&w, 1, 0, 100);
 	w.cfg = (struct config){
 		.interfaces = w.interfaces, .n_interfaces = 2, .vrrps = w.vrrps, .n_vrrps = 1};
 	expect_refusal(&w.cfg, "named twice");
 	w.vrrps[0].addresses.v[0].family = AF_INET6;
 	expect_refusal(&w.cfg, "must be IPv4");
-	w.vrrps[0].addresses = prefixes(&w, 1, 0, 101);
+	w.vrrps[0].addresses = world_prefixes(&w, 1, 0, 101);
 	w.cfg.nats = &nat;
 	w.cfg.n_nats = 1;
 	expect_refusal(&w.cfg, "no virtual address");
@@ -597,14 +427,84 @@ static void test_refusals(void **state)
 	expect_refusal(&w.cfg, "not configured");
 }
 
-int main(void)
+static void test_order(void **state)
+{
+	struct world w = {0};
+	char br[] = "br0", bond[] = "bond0", *up[] = {bond}, *down[] = {br};
+
+	(void)state;
+	w.interfaces[0] = (struct config_interface){.name = "br0.7",
+		.parent = "br0",
+		.kind = CONFIG_LINK_VLAN,
+		.role = CONFIG_ROLE_LAN,
+		.vlan_id = 7};
+	w.interfaces[1] = (struct config_interface){.name = "br0",
+		.kind = CONFIG_LINK_BRIDGE,
+		.role = CONFIG_ROLE_LAN,
+		.ports = {up, 1}};
+	w.interfaces[2] = (struct config_interface){.name = "bond0",
+		.kind = CONFIG_LINK_BOND,
+		.role = CONFIG_ROLE_LAN,
+		.master = "br0"};
+	w.cfg = (struct config){.interfaces = w.interfaces, .n_interfaces = 3};
+	w.m.state = 1;
+	world_desire(&w);
+	assert_string_equal(w.d->links[0].name, "bond0");
+	assert_string_equal(w.d->links[1].name, "br0");
+	assert_string_equal(w.d->links[2].name, "br0.7");
+	assert_ptr_equal(w.d->links[1].members, &w.d->links[0]);
+	desired_free(w.d);
+	free(w.m.k.sysctls);
+	/* In a circle. */
+	w.interfaces[2].ports = (struct config_strings){down, 1};
+	expect_refusal(&w.cfg, "made on itself");
+}
+
+/* Where no pair of objects is compared with each other, a plan for many costs little. */
+static void test_many(void **state)
+{
+	static struct config_interface many[CONFIG_MAX_INTERFACES];
+	static struct config_prefix addrs[CONFIG_MAX_INTERFACES];
+	struct world w = {.m = {.next_index = 2, .state = 1}};
+	usec_t start, took;
+
+	(void)state;
+	kernel_init(&w.m.k);
+	model_link(&w.m, "if0");
+	w.stranger = model_link(&w.m, "stranger")->index;
+	for (unsigned i = 0; i < 1000; i++) {
+		struct config_interface *c = &many[i];
+
+		addrs[i] = world_v4(10, i >> 8, i & 255, 2, 24);
+		c->role = CONFIG_ROLE_LAN;
+		c->kind = i ? CONFIG_LINK_VLAN : CONFIG_LINK_PORT;
+		snprintf(c->name, sizeof(c->name), i ? "if0.%u" : "if%u", i);
+		snprintf(c->parent, sizeof(c->parent), "%s", i ? "if0" : "");
+		c->vlan_id = (uint16_t)i;
+		c->addresses = (struct config_prefixes){&addrs[i], 1};
+	}
+	w.cfg = (struct config){.interfaces = many, .n_interfaces = 1000};
+	world_desire(&w);
+	settle(&w);
+	start = clock_now_us();
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(settle(&w), 0);
+	took = (clock_now_us() - start) / 100;
+	print_message("1000 interfaces: a plan takes %lld µs\n", (long long)took);
+	world_end(&w);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_worlds),
 		cmocka_unit_test(test_fast_path),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_many),
 	};
 
+	replay = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
