@@ -16,6 +16,8 @@
 #include <string.h>
 
 #include "netcfgd/firewall.h"
+#include "netcfgd/nfattr.h"
+#include "netcfgd/reconcile.h"
 
 struct site {
 	struct config cfg;
@@ -99,6 +101,20 @@ static struct counted walk(const struct fw_batch *b)
 	return c;
 }
 
+/* What the rules with counters say of themselves. */
+static size_t counts(const struct fw_batch *b, struct rule_count ret[128])
+{
+	const struct nlmsghdr *nlh;
+	size_t n = 0;
+
+	for (size_t at = 0; at < b->len; at += NLMSG_ALIGN(nlh->nlmsg_len)) {
+		nlh = (const struct nlmsghdr *)(const void *)(b->buf + at);
+		if (nfattr_type(nlh) == NFT_MSG_NEWRULE && n < 128)
+			ret[n++] = nfattr_rule_count(nlh);
+	}
+	return n;
+}
+
 static void test_whole_table(void **state)
 {
 	struct desired *d = desired_for(4);
@@ -161,6 +177,137 @@ static void test_digest(void **state)
 	desired_free(d);
 }
 
+static void test_own_rules_change_the_hash(void **state)
+{
+	static char text[] = "chain user_input { accept; }";
+	struct desired *without = desired_for(4), *with;
+	char why[256];
+
+	(void)state;
+	assert_int_equal(without->user_hash, 0);
+	site.cfg.firewall.rules = text;
+	assert_int_equal(desired_build(&site.cfg, &with, why, sizeof(why)), 0);
+	assert_int_equal(firewall_digest(with), 0);
+	assert_int_equal(with->user_hash, userrules_hash(text));
+	assert_int_not_equal(with->fw_hash, without->fw_hash);
+	/* Bare, it is the same policy, and can be told from the whole. */
+	assert_int_equal(with->fw_bare, without->fw_bare);
+	assert_true(with->fw_hash & FIREWALL_COMPLETE);
+	assert_false(with->fw_bare & FIREWALL_COMPLETE);
+	desired_free(with);
+	desired_free(without);
+}
+
+/* The counters of a rule go on by its chain and text: each must be one of a kind. */
+static void test_counters(void **state)
+{
+	struct desired *d = desired_for(4);
+	struct rule_count found[128];
+	struct firewall_parts parts = {.counts = found};
+	struct fw_batch b;
+
+	(void)state;
+	assert_int_equal(firewall_build(d, false, &none, 1, &b), 0);
+	parts.n_counts = counts(&b, found);
+	assert_in_range(parts.n_counts, 40, 128);
+	for (size_t i = 0; i < parts.n_counts; i++) {
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(found[i].chain, found[k].chain) == 0)
+				assert_string_not_equal(found[i].text, found[k].text);
+		assert_int_equal(found[i].packets, 0);
+		found[i].packets = i + 1;
+		found[i].bytes = 2 * i;
+	}
+	fw_batch_free(&b);
+	assert_int_equal(firewall_build(d, false, &parts, 1, &b), 0);
+	{
+		struct rule_count again[128];
+
+		assert_int_equal(counts(&b, again), parts.n_counts);
+		assert_memory_equal(again, found, parts.n_counts * sizeof(*found));
+	}
+	fw_batch_free(&b);
+	desired_free(d);
+}
+
+/* Members of a bridge or bond carry no policy; DHCP is let in where it is configured. */
+static void test_services_and_members(void **state)
+{
+	struct desired *d = desired_for(4);
+	struct fw_batch plain, more;
+
+	(void)state;
+	assert_int_equal(firewall_build(d, false, &none, 1, &plain), 0);
+	d->links[1].dhcp_server = true;
+	d->links[2].dhcp = true;
+	assert_int_equal(firewall_build(d, false, &none, 1, &more), 0);
+	assert_int_equal(walk(&more).elements, walk(&plain).elements + 2);
+	fw_batch_free(&more);
+	for (size_t i = 0; i < d->n_links; i++)
+		d->links[i].member = true;
+	assert_int_equal(firewall_build(d, false, &none, 1, &more), 0);
+	assert_true(walk(&more).elements < walk(&plain).elements);
+	fw_batch_free(&more);
+	fw_batch_free(&plain);
+	desired_free(d);
+}
+
+/* --- while the operator's rules are not at hand ---------------------------------------------- */
+
+static struct plan plan;
+
+/* What is planned for the firewall: "write", "write open", "open", "close", or "". */
+static const char *planned(const struct desired *d, bool held, const struct kernel_firewall *fw)
+{
+	struct kernel k;
+
+	kernel_init(&k);
+	k.fw = *fw;
+	reconcile_plan(d, held, &k, RECONCILE_LEASE, &plan);
+	kernel_fini(&k);
+	for (size_t i = 0; i < plan.n; i++) {
+		if (plan.ops[i].kind == OP_FIREWALL)
+			return plan.ops[i].open ? "write open" : "write";
+		if (plan.ops[i].kind == OP_GATE)
+			return plan.ops[i].open ? "open" : "close";
+	}
+	return "";
+}
+
+static void test_waiting(void **state)
+{
+	static char text[] = "chain user_input { accept; }";
+	struct kernel_firewall fw = {0};
+	struct desired *d = desired_for(4);
+	char why[256];
+
+	(void)state;
+	desired_free(d);
+	site.cfg.firewall.rules = text;
+	assert_int_equal(desired_build(&site.cfg, &d, why, sizeof(why)), 0);
+	assert_int_equal(firewall_digest(d), 0);
+	/* Nothing there: the policy alone, and nothing is forwarded. */
+	assert_string_equal(planned(d, true, &fw), "write");
+	fw = (struct kernel_firewall){.present = true, .hash = d->fw_bare};
+	assert_string_equal(planned(d, true, &fw), "");
+	/* Another whole policy stays in force, and its gate does what the lease says. */
+	fw = (struct kernel_firewall){.present = true, .complete = true, .hash = 77};
+	assert_string_equal(planned(d, true, &fw), "open");
+	fw.gate_open = true;
+	assert_string_equal(planned(d, true, &fw), "");
+	assert_string_equal(planned(d, false, &fw), "close");
+	/* But not when somebody has changed it. */
+	fw.stale = true;
+	assert_string_equal(planned(d, true, &fw), "write");
+	/* At hand. */
+	fw.user = d->user_hash;
+	assert_string_equal(planned(d, true, &fw), "write open");
+	fw = (struct kernel_firewall){
+		.present = true, .complete = true, .hash = d->fw_hash, .gate_open = true};
+	assert_string_equal(planned(d, true, &fw), "");
+	desired_free(d);
+}
+
 static void test_largest(void **state)
 {
 	struct desired *d = desired_for(CONFIG_MAX_INTERFACES);
@@ -180,6 +327,10 @@ int main(void)
 		cmocka_unit_test(test_gate),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_own_rules_change_the_hash),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_services_and_members),
+		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_largest),
 	};
 
