@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -381,3 +382,196 @@ def test_malformed_rules_are_refused():
 
 def without_handles(text):
     return json.dumps(plain(json.loads(text), False), sort_keys=True)
+
+
+# --- the policy, sentence by sentence ---
+
+IPV6 = {1: ("fd00:1::2", "fd00:2::2"), 2: ("fd00:1::3", "fd00:2::3")}
+
+
+class PolicyLab(Lab):
+    """A pair with IPv6 in the LAN and WAN, and hosts on the management and HA ports (`sw` itself)."""
+
+    @staticmethod
+    def render(number, *args, **options):
+        lan, wan = IPV6[number]
+        text = gwconfig.render(number, *args, **options)
+        text = text.replace(f'{gwconfig.LAN_OWN[number]}/24"', f'{gwconfig.LAN_OWN[number]}/24", "{lan}/64"')
+        return text.replace(f'{gwconfig.WAN_OWN[number]}/24"',
+                            f'{gwconfig.WAN_OWN[number]}/24", "{wan}/64"')
+
+    def start(self):
+        for ns, prefix in ((self.client, "fd00:1"), (self.server, "fd00:2")):
+            ns.sysctl("ipv6/conf/all/disable_ipv6", 0)
+            ns.sysctl("ipv6/conf/eth0/disable_ipv6", 0)
+            ns.sysctl("ipv6/conf/eth0/accept_dad", 0)
+            ns.run("ip", "addr", "add", f"{prefix}::100/64", "dev", "eth0", "nodad")
+        super().start()
+
+
+def answer(ns, address, port, payload=b"x", source_port=0, timeout_s=0.3):
+    """What a UDP datagram meets: "refused" (it reached a node without such a service) or None."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with ns.entered():
+        s = socket.socket(family, socket.SOCK_DGRAM)
+    with s:
+        s.settimeout(timeout_s)
+        if source_port:
+            s.bind(("", source_port))
+        s.connect((address, port))
+        s.send(payload)
+        try:
+            s.recv(64)
+        except ConnectionRefusedError:
+            return "refused"
+        except TimeoutError:
+            return None
+    return "answered"
+
+
+def tcp(ns, address, port, timeout_s=0.3, options=None):
+    """"open", "refused", or None for silence."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with ns.entered():
+        s = socket.socket(family, socket.SOCK_STREAM)
+    with s:
+        s.settimeout(timeout_s)
+        if options:
+            s.setsockopt(socket.IPPROTO_IPV6, *options)
+        try:
+            s.connect((address, port))
+            return "open"
+        except ConnectionRefusedError:
+            return "refused"
+        except TimeoutError:
+            return None
+
+
+def pings(ns, address, *argv):
+    out = ns.run("ping", "-n", *argv, address, check=False)
+    return int(out.split(" received")[0].split()[-1])
+
+
+def test_management_and_lan_and_wan_admit_their_own():
+    with PolicyLab() as lab:
+        lab.start()
+        lab.wait_ready()
+        for gw in lab.gateways:
+            n = gw.number
+            mgmt = gwconfig.MGMT_OWN[n]
+            lab.sw.run("ip", "addr", "add", "192.168.0.50/24", "dev", gw.port("ge1"))
+            lab.sw.run("ip", "route", "add", "10.0.0.0/24", "via", mgmt)
+            assert tcp(lab.sw, mgmt, 22) == "refused" and tcp(lab.sw, mgmt, 443) == "refused"
+            assert tcp(lab.sw, mgmt, 8080) is None
+            assert answer(lab.sw, mgmt, 53) == "refused" and answer(lab.sw, mgmt, 54) is None
+            assert pings(lab.sw, mgmt, "-c2", "-i0.1", "-W1") == 2
+            assert pings(lab.sw, LAN_CLIENT, "-c1", "-W1") == 0, "forwarded from mgmt"
+            lab.sw.run("ip", "route", "del", "10.0.0.0/24", "via", mgmt)
+            lab.sw.run("ip", "addr", "del", "192.168.0.50/24", "dev", gw.port("ge1"))
+
+            for address in (gwconfig.LAN_OWN[n], IPV6[n][0]):
+                assert tcp(lab.client, address, 22) == "refused", address
+                assert tcp(lab.client, address, 80) is None, address
+                assert answer(lab.client, address, 53) is None, address
+                assert pings(lab.client, address, "-c60", "-i0.002", "-W1") == 60, address
+            for address in (gwconfig.WAN_OWN[n], IPV6[n][1]):
+                assert tcp(lab.server, address, 22) is None, address
+                assert answer(lab.server, address, 53) is None, address
+                assert answer(lab.server, address, 68, source_port=67) is None, address
+                assert 1 <= pings(lab.server, address, "-c200", "-i0.002", "-W1") < 150, address
+            # Headers in between hide no port: six bytes of padding before TCP.
+            hidden = (socket.IPV6_DSTOPTS, bytes((0, 0, 1, 4, 0, 0, 0, 0)))
+            assert tcp(lab.server, IPV6[n][1], 22, options=hidden) is None
+            assert tcp(lab.client, IPV6[n][0], 22, options=hidden) == "refused"
+
+
+def test_ha_admits_only_its_own():
+    with PolicyLab() as lab:
+        lab.start()
+        lab.wait_ready()
+        gw = lab.standby
+        own = gwconfig.HA_OWN[gw.number]
+        lab.sw.run("ip", "addr", "add", "169.254.77.9/24", "dev", "br-ha")
+        gw.ns.run("ip", "route", "add", "169.254.77.9", "dev", "ge4")
+        before = counted(gw, "ha: all else dropped")
+        for port in (22, gwconfig.SYNC_PORT):
+            assert tcp(lab.sw, own, port) is None, port
+        assert answer(lab.sw, own, 53) is None
+        wait(lambda: counted(gw, "ha: all else dropped") >= before + 3, 5, "counted as dropped")
+        assert pings(lab.sw, own, "-c1", "-W1") == 1
+        lab.wait_ready()
+
+
+def test_vrrp_is_no_business_of_the_stack():
+    """Protocol 112 from anywhere: vrrpd's, who looks at the TTL; the stack never answers."""
+    with Lab() as lab:
+        lab.start()
+        lab.wait_ready()
+        gw = lab.standby
+        for ns, address in ((lab.client, gwconfig.LAN_OWN[gw.number]),
+                            (lab.server, gwconfig.WAN_OWN[gw.number])):
+            before = counted(gw, "vrrp: not for the stack")
+            with ns.entered():
+                s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+                icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+            with s, icmp:
+                s.sendto(b"\x31\x0a\x64\x01" + b"\0" * 8, (address, 0))
+                wait(lambda: counted(gw, "vrrp: not for the stack") > before, 5, "dropped")
+                icmp.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    assert not icmp.recv(128), "answered"
+        lab.wait_ready()
+
+
+def test_forwarding_is_stateful_and_the_standby_closed():
+    with PolicyLab() as lab:
+        lab.start()
+        lab.wait_ready()
+        for ns in (lab.client, lab.server):
+            Served(lab, ns, 7300)
+        active, standby = lab.active, lab.standby
+        with lab.server.entered():
+            server6 = socket.create_server(("fd00:2::100", 7301), family=socket.AF_INET6)
+        with lab.client.entered():
+            client6 = socket.create_server(("fd00:1::100", 7301), family=socket.AF_INET6)
+        lab.on_close(server6.close)
+        lab.on_close(client6.close)
+        for gw, works in ((active, "open"), (standby, None)):
+            n = gw.number
+            for ns, net, own in ((lab.client, "fd00:2::/64", IPV6[n][0]),
+                                 (lab.server, "fd00:1::/64", IPV6[n][1]),
+                                 (lab.server, "10.0.0.0/24", gwconfig.WAN_OWN[n]),
+                                 (lab.client, "203.0.113.0/24", gwconfig.LAN_OWN[n])):
+                ns.run("ip", "route", "replace", net, "via", own)
+            assert tcp(lab.client, WAN_SERVER, 7300) == works
+            assert tcp(lab.client, "fd00:2::100", 7301) == works
+            assert tcp(lab.server, LAN_CLIENT, 7300) is None
+            assert tcp(lab.server, "fd00:1::100", 7301) is None
+            assert pings(lab.server, "fd00:1::100", "-c1", "-W1") == 0
+        assert counted(standby, "gate closed") >= 4
+
+
+def test_dhcp_passes_where_it_is_configured():
+    """Requests and answers reach the node's own services, and no others'."""
+    class DhcpLab(Lab):
+        @staticmethod
+        def render(number, *args, **options):
+            text = gwconfig.render(number, *args, **options)
+            text = re.sub(r'^vrrp "wan" {.*?^}\n|^nat .*?\n', "", text, flags=re.M | re.S)
+            text = text.replace('role = lan  address', 'role = lan  dhcp-server = true  address')
+            return re.sub(r'role = wan  address = {[^}]*}', "role = wan  dhcp = true", text)
+
+    with DhcpLab() as lab:
+        lab.start()
+        gw = lab.gw1
+        wait(lambda: gw.detail("netcfgd")["rules"], 10, "the policy is there")
+        for ns, port, text in ((lab.server, 68, "dhcp: answers to this client"),
+                               (lab.client, 67, "dhcp_server: udp 67")):
+            before = counted(gw, text)
+            with ns.entered():
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                s.bind(("", 67 if port == 68 else 68))
+                s.sendto(b"x", ("255.255.255.255", port))
+            wait(lambda: counted(gw, text) > before, 5, text)
