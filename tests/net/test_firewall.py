@@ -11,7 +11,7 @@ import time
 
 import gwconfig
 from gwconfig import LAN_CLIENT, WAN_SERVER, WAN_VIRTUAL
-from lab import BIN, Lab, stays, wait
+from lab import BIN, TOOLS, Lab, stays, wait
 from traffic import Traffic, assert_lossless
 
 RULES = """\
@@ -108,6 +108,13 @@ def test_own_rules_take_part():
                 lab.active.ctl("switchover")
                 lab.wait_role(standby, "Active")
                 lab.wait_ready()
+
+
+def test_own_rules_in_this_kernel():
+    """Some 65 texts through nft, the policy and back; the unit test, on whatever kernel is here."""
+    done = subprocess.run([f"{TOOLS}/test_rules_kernel"], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, timeout=50)
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def listing(gw, handles=False):
