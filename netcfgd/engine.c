@@ -321,13 +321,14 @@ static bool only_links_down(const struct plan *p)
 	return true;
 }
 
-/* A port that somebody has set down comes up again at once: nobody yields for that. */
+/* A port that somebody has set down comes up again at once, and so does a link of ours that
+ * somebody has deleted: nobody yields for that. */
 static bool ports_to_raise(const struct engine *e)
 {
 	for (size_t i = 0; i < e->plan.n; i++) {
 		const struct op *op = &e->plan.ops[i];
-		const struct desired_link *w =
-			op->kind == OP_LINK_UP ? desired_link_find(e->d, op->name) : NULL;
+		bool raises = op->kind == OP_LINK_UP || op->kind == OP_LINK_ADD;
+		const struct desired_link *w = raises ? desired_link_find(e->d, op->name) : NULL;
 
 		if (w && !w->virt)
 			return true;

@@ -398,7 +398,8 @@ static bool apply_round(struct engine *e, enum settle_mode mode, struct settled 
 		engine_report(e, "kernel: its state cannot be read; it is tried again");
 		s->failed = true;
 	}
-	return !rc && r.done;
+	/* What was to be set up may have been deleted meanwhile: then there is news of that. */
+	return !rc && (r.done || e->seen);
 }
 
 static void settle(struct engine *e, enum reconcile_scope scope, enum settle_mode mode,
