@@ -149,7 +149,7 @@ def tags(lab, gw, link, frames):
                       "-i", gw.port(link),
                       "not ether proto 0x88b6 and not ip6 and not (vlan and ip6)", check=False, timeout=40)
     found = {}
-    for line in text.splitlines():
+    for line in (l for l in text.splitlines() if l[:1].isdigit()):  # not the dumps of what it does not know
         m = re.search(r"vlan (\d+), p \d+, ethertype (.*)", line)
         found.setdefault(int(m[1]) if m else 0, []).append(m[2] if m else line)
     return found
