@@ -108,10 +108,9 @@ class Server(threading.Thread):
         self.start()
 
     def stop(self):
-        if not self.stopping:
-            self.stopping = True
-            self.socket.shutdown(socket.SHUT_RDWR) if False else None
-            self.socket.close()
+        self.stopping = True
+        self.join()
+        self.socket.close()
 
     def run(self):
         self.socket.settimeout(0.2)
