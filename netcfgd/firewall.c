@@ -11,17 +11,11 @@
 #include <linux/netfilter_arp.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netlink.h>
-#include <netinet/icmp6.h>
-#include <netinet/ip_icmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PROTO_VRRP    112
-#define ECHO_RATE     50 /* per second: strangers' pings */
-#define DHCP_SERVER   67
-#define DHCP_CLIENT   68
-#define DHCPV6_SERVER 547
+#include "netcfgd/policy.h"
 
 /* --- the gate -------------------------------------------------------------------------------- */
 
@@ -140,6 +134,27 @@ static void sets(struct fw_batch *b, const struct desired *d)
 
 /* --- the policy ------------------------------------------------------------------------------ */
 
+void policy_ct_state(
+	struct fw_batch *b, const char *in, const char *text, uint32_t bits, uint32_t verdict)
+{
+	struct rule r;
+
+	batch_rule_begin(b, &r, in, "%s", text);
+	rule_ct_state(&r, bits);
+	batch_rule_verdict(b, &r, verdict);
+}
+
+/* Where the operator's rules come in: after what keeps the pair one gateway, and before everything
+ * that lets packets through, so that they can refuse as well as allow. */
+void policy_jump(struct fw_batch *b, const char *from, const char *to)
+{
+	struct rule r;
+
+	batch_rule_begin(b, &r, from, "the operator's own rules");
+	rule_jump(&r, to);
+	batch_rule(b, &r);
+}
+
 /* The node's own talk with its peer must never fill or wait for the session table. */
 static void chain_raw(struct fw_batch *b, const char *name, uint32_t hook)
 {
@@ -157,190 +172,6 @@ static void chain_raw(struct fw_batch *b, const char *name, uint32_t hook)
 	rule_l4proto(&r, PROTO_VRRP);
 	rule_notrack(&r);
 	batch_rule(b, &r);
-}
-
-/* Echo, and what IPv6 needs on any link: neighbour discovery, and the questions of switches that
- * pass multicast only to who asked for it. */
-static void input_icmp(struct fw_batch *b, const char *ifs, bool limited)
-{
-	static const struct {
-		const char *name;
-		uint8_t proto, from, to;
-		bool limit;
-	} kinds[] = {
-		{"echo", IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHO, true},
-		{"echo, IPv6", IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REQUEST, true},
-		{"neighbours, IPv6", IPPROTO_ICMPV6, ND_ROUTER_SOLICIT, ND_NEIGHBOR_ADVERT, false},
-		{"multicast query, IPv6", IPPROTO_ICMPV6, MLD_LISTENER_QUERY, MLD_LISTENER_QUERY,
-			true},
-	};
-	struct rule r;
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		batch_rule_begin(b, &r, "input", "%s: %s", ifs, kinds[i].name);
-		rule_iif_in(&r, ifs);
-		rule_l4proto(&r, kinds[i].proto);
-		rule_icmp_type(&r, kinds[i].from, kinds[i].to);
-		if (limited && kinds[i].limit)
-			rule_limit(&r, ECHO_RATE, ECHO_RATE);
-		batch_rule_verdict(b, &r, NF_ACCEPT);
-	}
-}
-
-/* Either node may have opened the connection; who did not may not open others from that port. */
-static void input_sync(struct fw_batch *b, const struct desired_sync *s)
-{
-	struct rule r;
-
-	for (int reply = 0; reply < 2; reply++) {
-		batch_rule_begin(b, &r, "input", "ha: synchronisation%s", reply ? ", answers" : "");
-		rule_iif_in(&r, "ha");
-		rule_saddr(&r, &s->peer);
-		rule_daddr(&r, &s->local);
-		rule_l4proto(&r, IPPROTO_TCP);
-		if (reply) {
-			rule_sport(&r, s->port);
-			rule_tcp_not_syn(&r);
-		} else {
-			rule_dport(&r, s->port);
-		}
-		batch_rule_verdict(b, &r, NF_ACCEPT);
-	}
-}
-
-static void input_port(struct fw_batch *b, const char *ifs, uint8_t proto, uint16_t port)
-{
-	struct rule r;
-
-	batch_rule_begin(
-		b, &r, "input", "%s: %s %u", ifs, proto == IPPROTO_TCP ? "tcp" : "udp", port);
-	rule_iif_in(&r, ifs);
-	rule_l4proto(&r, proto);
-	rule_dport(&r, port);
-	batch_rule_verdict(b, &r, NF_ACCEPT);
-}
-
-/* Answers of DHCP servers come from and to fixed ports; conntrack does not know them for such, as
- * requests go to a broadcast address or come from a relay. */
-static void input_dhcp(struct fw_batch *b)
-{
-	struct rule r;
-
-	batch_rule_begin(b, &r, "input", "dhcp: answers to this client");
-	rule_iif_in(&r, "dhcp_client");
-	rule_l4proto(&r, IPPROTO_UDP);
-	rule_sport(&r, DHCP_SERVER);
-	rule_dport(&r, DHCP_CLIENT);
-	batch_rule_verdict(b, &r, NF_ACCEPT);
-	batch_rule_begin(b, &r, "input", "dhcp: answers to this relay");
-	rule_iif_in(&r, "configured");
-	rule_saddr4_in(&r, "relay_servers");
-	rule_l4proto(&r, IPPROTO_UDP);
-	rule_sport(&r, DHCP_SERVER);
-	rule_dport(&r, DHCP_SERVER);
-	batch_rule_verdict(b, &r, NF_ACCEPT);
-	input_port(b, "dhcp_server", IPPROTO_UDP, DHCP_SERVER);
-	input_port(b, "router_advert", IPPROTO_UDP, DHCPV6_SERVER);
-}
-
-static void drop_from(struct fw_batch *b, const char *ifs)
-{
-	struct rule r;
-
-	batch_rule_begin(b, &r, "input", "%s: all else dropped", ifs);
-	rule_iif_in(&r, ifs);
-	batch_rule_verdict(b, &r, NF_DROP);
-}
-
-static void ct_state(
-	struct fw_batch *b, const char *in, const char *text, uint32_t bits, uint32_t verdict)
-{
-	struct rule r;
-
-	batch_rule_begin(b, &r, in, "%s", text);
-	rule_ct_state(&r, bits);
-	batch_rule_verdict(b, &r, verdict);
-}
-
-static void input_not_accepted(struct fw_batch *b)
-{
-	struct rule r;
-
-	/* Echo is answered all the same: it is how people look for the gateway. */
-	batch_rule_begin(b, &r, "input", "not_accepted: echo");
-	rule_daddr4_in(&r, "not_accepted");
-	rule_l4proto(&r, IPPROTO_ICMP);
-	rule_icmp_type(&r, ICMP_ECHO, ICMP_ECHO);
-	rule_limit(&r, ECHO_RATE, ECHO_RATE);
-	batch_rule_verdict(b, &r, NF_ACCEPT);
-	batch_rule_begin(b, &r, "input", "not_accepted: all else dropped");
-	rule_daddr4_in(&r, "not_accepted");
-	batch_rule_verdict(b, &r, NF_DROP);
-}
-
-/* While the gate is closed the addresses may still be there, for as long as somebody else holds the
- * kernel's lock of the interfaces, or may be there already. */
-static void input_gate(struct fw_batch *b)
-{
-	struct rule r;
-
-	batch_rule_begin(b, &r, "input", "gate closed: nothing to virtual addresses");
-	rule_daddr4_in(&r, "virtual");
-	rule_family_not_in(&r, FIREWALL_GATE);
-	batch_rule_verdict(b, &r, NF_DROP);
-}
-
-/* Where the operator's rules come in: after what keeps the pair one gateway, and before everything
- * that lets packets through, so that they can refuse as well as allow. */
-static void jump(struct fw_batch *b, const char *from, const char *to)
-{
-	struct rule r;
-
-	batch_rule_begin(b, &r, from, "the operator's own rules");
-	rule_jump(&r, to);
-	batch_rule(b, &r);
-}
-
-/* vrrpd reads its packets before they come here; the stack must not answer them. */
-static void input_vrrp(struct fw_batch *b)
-{
-	struct rule r;
-
-	batch_rule_begin(b, &r, "input", "vrrp: not for the stack");
-	rule_l4proto(&r, PROTO_VRRP);
-	batch_rule_verdict(b, &r, NF_DROP);
-}
-
-static void chain_input(struct fw_batch *b, const struct desired *d)
-{
-	static const uint16_t mgmt_tcp[] = {22, 53, 80, 443}, mgmt_udp[] = {53, DHCP_SERVER};
-	struct rule r;
-
-	batch_chain(b, "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_ACCEPT);
-	batch_rule_begin(b, &r, "input", "loopback");
-	rule_iif(&r, "lo");
-	batch_rule_verdict(b, &r, NF_ACCEPT);
-	input_gate(b);
-	if (d->sync.present)
-		input_sync(b, &d->sync);
-	input_icmp(b, "ha", true);
-	drop_from(b, "ha");
-	input_vrrp(b);
-	/* A segment of a session that is not here yet must not be answered with RST. */
-	ct_state(b, "input", "invalid", CT_INVALID, NF_DROP);
-	jump(b, "input", FIREWALL_USER_INPUT);
-	ct_state(b, "input", "answers", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
-	input_not_accepted(b);
-	input_dhcp(b);
-	input_icmp(b, "mgmt", false);
-	for (size_t i = 0; i < sizeof(mgmt_tcp) / sizeof(mgmt_tcp[0]); i++)
-		input_port(b, "mgmt", IPPROTO_TCP, mgmt_tcp[i]);
-	for (size_t i = 0; i < sizeof(mgmt_udp) / sizeof(mgmt_udp[0]); i++)
-		input_port(b, "mgmt", IPPROTO_UDP, mgmt_udp[i]);
-	input_icmp(b, "lan", false);
-	input_port(b, "lan", IPPROTO_TCP, 22);
-	input_icmp(b, "wan", true);
-	drop_from(b, "configured");
 }
 
 static void chain_arp(struct fw_batch *b)
@@ -363,9 +194,9 @@ static void chain_forward(struct fw_batch *b)
 	batch_rule_begin(b, &r, "forward", "gate closed");
 	rule_family_not_in(&r, FIREWALL_GATE);
 	batch_rule_verdict(b, &r, NF_DROP);
-	ct_state(b, "forward", "invalid", CT_INVALID, NF_DROP);
-	jump(b, "forward", FIREWALL_USER_FORWARD);
-	ct_state(b, "forward", "answers", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
+	policy_ct_state(b, "forward", "invalid", CT_INVALID, NF_DROP);
+	policy_jump(b, "forward", FIREWALL_USER_FORWARD);
+	policy_ct_state(b, "forward", "answers", CT_ESTABLISHED | CT_RELATED, NF_ACCEPT);
 	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
 		batch_rule_begin(b, &r, "forward", "lan to %s", to[i]);
 		rule_iif_in(&r, "lan");
@@ -389,7 +220,7 @@ static void chain_nat(struct fw_batch *b, const struct desired *d)
 	rule_jump(&r, FIREWALL_USER_PREROUTING);
 	batch_rule(b, &r);
 	batch_chain(b, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT);
-	jump(b, "postrouting", FIREWALL_USER_POSTROUTING);
+	policy_jump(b, "postrouting", FIREWALL_USER_POSTROUTING);
 	for (size_t i = 0; i < d->n_snats; i++) {
 		batch_rule_begin(b, &r, "postrouting", "nat %zu: %s", i + 1, d->snats[i].link);
 		rule_family(&r, NFPROTO_IPV4);
@@ -451,7 +282,7 @@ static int build(const struct desired *d, bool open, const struct firewall_parts
 	user_part(&b, parts->user);
 	chain_raw(&b, "raw_prerouting", NF_INET_PRE_ROUTING);
 	chain_raw(&b, "raw_output", NF_INET_LOCAL_OUT);
-	chain_input(&b, d);
+	policy_input(&b, d);
 	chain_forward(&b);
 	chain_nat(&b, d);
 	if (parts->content)

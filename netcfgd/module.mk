@@ -5,7 +5,7 @@ netcfgd_DESIRED := netcfgd/kernel.c netcfgd/desired.c netcfgd/desired_ip.c netcf
 netcfgd_PURE := netcfgd/lease.c $(netcfgd_DESIRED) netcfgd/reconcile.c netcfgd/reconcile_link.c \
 	netcfgd/reconcile_ip.c netcfgd/describe.c netcfgd/damp.c
 netcfgd_FIREWALL := netcfgd/rule.c netcfgd/batch.c netcfgd/nfattr.c netcfgd/content.c \
-	netcfgd/userrules.c netcfgd/firewall.c
+	netcfgd/userrules.c netcfgd/policy_input.c netcfgd/firewall.c
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/nl.c netcfgd/observe.c netcfgd/nft.c \
 	netcfgd/sysctl.c netcfgd/rtnl_write.c netcfgd/apply.c netcfgd/settle.c \
 	netcfgd/engine_wan.c netcfgd/engine.c

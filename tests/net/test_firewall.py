@@ -92,13 +92,22 @@ def test_own_rules_take_part():
         lab.wait_ready()
         for port in (7101, 7200):
             Served(lab, lab.server, port)
-        for port in (8000, 8001):
-            Served(lab, lab.client, port)
+        inside = Served(lab, lab.client, 8000)
+        Served(lab, lab.client, 8001)
+        with lab.server.entered():
+            outer = socket.create_connection((WAN_VIRTUAL, 8080), timeout=2)
+        inner = inside.socket.accept()[0]
+        inner.settimeout(2)
+        lab.on_close(outer.close)
+        lab.on_close(inner.close)
         # The second time on the other node, which has the rules as well.
         for turn in range(2):
             assert connects(lab.client, WAN_SERVER, 7101) == "ConnectionRefusedError"
             assert connects(lab.client, WAN_SERVER, 7200) is None
             assert connects(lab.server, WAN_VIRTUAL, 8080) is None
+            outer.sendall(b"there")
+            inner.sendall(inner.recv(16))
+            assert outer.recv(16) == b"there"
             assert connects(lab.server, WAN_VIRTUAL, 8001) == "TimeoutError"
             assert connects(lab.client, gwconfig.LAN_VIRTUAL, 22) == "TimeoutError"
             assert connects(lab.client, gwconfig.LAN_VIRTUAL, 2222) == "ConnectionRefusedError"
@@ -550,8 +559,12 @@ def test_forwarding_is_stateful_and_the_standby_closed():
                                  (lab.server, "10.0.0.0/24", gwconfig.WAN_OWN[n]),
                                  (lab.client, "203.0.113.0/24", gwconfig.LAN_OWN[n])):
                 ns.run("ip", "route", "replace", net, "via", own)
-            assert tcp(lab.client, WAN_SERVER, 7300) == works
-            assert tcp(lab.client, "fd00:2::100", 7301) == works
+            if works:  # as soon as the nodes have found each other's addresses free
+                for address, port in ((WAN_SERVER, 7300), ("fd00:2::100", 7301)):
+                    wait(lambda: tcp(lab.client, address, port) == works, 10, f"{address} answers")
+            else:
+                assert tcp(lab.client, WAN_SERVER, 7300) is None
+                assert tcp(lab.client, "fd00:2::100", 7301) is None
             assert tcp(lab.server, LAN_CLIENT, 7300) is None
             assert tcp(lab.server, "fd00:1::100", 7301) is None
             assert pings(lab.server, "fd00:1::100", "-c1", "-W1") == 0
@@ -579,6 +592,7 @@ def test_dhcp_passes_where_it_is_configured():
                 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             with s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
                 s.bind(("", 67 if port == 68 else 68))
                 s.sendto(b"x", ("255.255.255.255", port))
             wait(lambda: counted(gw, text) > before, 5, text)
