@@ -72,7 +72,12 @@ static bool take(struct engine *e, usec_t now)
 		return true;
 	/* A link of ours was missing. */
 	engine_settle(e, SETTLE_RETRY, now);
-	return reconcile_lease_complete(e->d, &e->k);
+	if (reconcile_lease_complete(e->d, &e->k))
+		return true;
+	if (engine_rules_wanted(e) && !e->k.fw.complete)
+		engine_report(e, "firewall: the rules of rules-file are not loaded yet, so nothing "
+				 "is forwarded; see the conditions of netcfgd if it stays");
+	return false;
 }
 
 static void drop(struct engine *e, usec_t now)

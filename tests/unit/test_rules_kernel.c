@@ -301,6 +301,7 @@ static void test_start(void **state)
 	commit(texts[0]);
 	assert_true(e.k.fw.present && !e.k.fw.complete && !e.k.fw.gate_open);
 	assert_int_equal(engine_lease(&e, &take, clock_now_us()).result, LEASE_RES_FAILED);
+	assert_non_null(strstr(last_error, "not loaded yet"));
 	assert_false(e.k.fw.gate_open);
 	assert_true(load(texts[0]));
 	assert_true(e.k.fw.complete && !e.k.fw.gate_open);
