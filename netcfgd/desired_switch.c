@@ -66,8 +66,8 @@ static void sysctls_of_link(struct desired *d, const struct desired_link *l)
 	sysctl_link(d, l, "ipv4", "arp_announce", 2);
 	sysctl_link(d, l, "ipv4", "accept_redirects", 0);
 	sysctl_link(d, l, "ipv4", "send_redirects", 0);
-	/* A router configures itself from nobody's word. */
-	if (!l->virt)
+	/* On its own networks this node is the router. */
+	if (!l->virt && l->role == CONFIG_ROLE_LAN)
 		sysctl_link(d, l, "ipv6", "accept_ra", 0);
 }
 
