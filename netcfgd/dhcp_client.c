@@ -240,17 +240,16 @@ static usec_t earlier(usec_t a, usec_t b)
 	return a < b ? a : b;
 }
 
-/* When what dhcp_client_trouble() says changes by time alone. */
-static usec_t look_at(const struct dhcp_client *c, usec_t now)
+usec_t dhcp_client_look_at(const struct dhcp_client *c, usec_t now)
 {
 	usec_t at = bound(c) ? renewal_missed_at(c) : c->since + DHCP_PATIENCE;
 
-	return at > now ? at : USEC_NEVER;
+	return c->on && at > now ? at : USEC_NEVER;
 }
 
-usec_t dhcp_client_due(const struct dhcp_client *c, usec_t now)
+usec_t dhcp_client_due(const struct dhcp_client *c)
 {
-	usec_t due = earlier(earlier(c->confirm_by, c->ask_at), look_at(c, now));
+	usec_t due = earlier(c->confirm_by, c->ask_at);
 
 	if (!c->on)
 		return USEC_NEVER;

@@ -75,8 +75,10 @@ struct dhcp_client {
 void dhcp_client_init(struct dhcp_client *c, const char *link);
 /* Returns a set of enum dhcp_client_action. */
 unsigned dhcp_client_step(struct dhcp_client *c, const struct dhcp_client_event *ev, usec_t now);
-/* When DHCP_EV_TICK is wanted, or a new look at state and trouble; USEC_NEVER: not. */
-usec_t dhcp_client_due(const struct dhcp_client *c, usec_t now);
+/* When DHCP_EV_TICK is wanted; USEC_NEVER: not. */
+usec_t dhcp_client_due(const struct dhcp_client *c);
+/* After `now`, when state and trouble change by time alone; USEC_NEVER: they do not. */
+usec_t dhcp_client_look_at(const struct dhcp_client *c, usec_t now);
 
 enum dhcp_client_state dhcp_client_state(const struct dhcp_client *c, usec_t now);
 const char *dhcp_client_state_name(enum dhcp_client_state state);

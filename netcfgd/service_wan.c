@@ -39,6 +39,7 @@ struct wan {
 	uv_poll_t hook_poll;
 	int hook, hook_far; /* ours, and the end that children inherit */
 	struct services_wan_state told;
+	usec_t look_at; /* what was told is to be looked at again */
 };
 
 static struct {
@@ -312,6 +313,7 @@ static void act(struct wan *w, unsigned actions, usec_t now)
 		if (!child_runs(&w->child))
 			step(w, &failed);
 	}
+	w->look_at = dhcp_client_look_at(&w->core, now);
 	if (w->core.on) {
 		tell_trouble(w, now);
 		tell_state(w, now);
@@ -517,14 +519,17 @@ static void on_tick(usec_t now)
 
 static usec_t due(void)
 {
-	usec_t now = clock_now_us(), first = USEC_NEVER;
+	usec_t first = USEC_NEVER;
 
 	for (size_t i = 0; i < WAN_MAX; i++) {
-		usec_t at =
-			self.wans[i].used ? dhcp_client_due(&self.wans[i].core, now) : USEC_NEVER;
+		const struct wan *w = &self.wans[i];
 
-		if (at < first)
-			first = at;
+		if (!w->used || !w->core.on)
+			continue;
+		if (dhcp_client_due(&w->core) < first)
+			first = dhcp_client_due(&w->core);
+		if (w->look_at < first)
+			first = w->look_at;
 	}
 	return first;
 }
