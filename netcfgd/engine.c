@@ -71,7 +71,7 @@ static bool take(struct engine *e, usec_t now)
 	if (reconcile_lease_complete(e->d, &e->k))
 		return true;
 	/* A link of ours was missing. */
-	engine_settle(e, SETTLE_RETRY, now);
+	engine_settle(e, SETTLE_CONFIG, now);
 	if (reconcile_lease_complete(e->d, &e->k))
 		return true;
 	if (engine_rules_wanted(e) && !e->k.fw.complete)

@@ -75,15 +75,34 @@ void reconcile_rename_links(struct ctx *c)
 	}
 }
 
+static bool has_members(const struct ctx *c, const struct kernel_link *l)
+{
+	for (const struct kernel_link *m = c->k->by_index; m; m = m->by_index.next)
+		if (m->master == l->index)
+			return true;
+	return false;
+}
+
+/* The bonding driver makes one by itself when it is loaded, which nobody uses. */
+static bool is_drivers_bond(
+	const struct ctx *c, const struct desired_link *w, const struct kernel_link *l)
+{
+	return w && w->kind == LINK_BOND && l->kind == LINK_BOND && !l->ours && !l->up &&
+	       !l->n_addrs && !has_members(c, l);
+}
+
 void reconcile_del_links(struct ctx *c)
 {
 	for (const struct kernel_link *l = c->k->by_index; l; l = l->by_index.next) {
 		const struct desired_link *w;
+		bool ours = reconcile_made_by_us(l);
 
-		if (!reconcile_made_by_us(l))
+		if (!ours && l->kind != LINK_BOND)
 			continue;
 		w = desired_link_find(c->d, l->name);
 		if (w && reconcile_link_right(c, w, l))
+			continue;
+		if (!ours && !is_drivers_bond(c, w, l))
 			continue;
 		reconcile_add(c, OP_LINK_DEL, l->index, l->name);
 		/* Links on top of it and all their addresses go with it: look again first. */
