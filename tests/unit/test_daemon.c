@@ -146,6 +146,8 @@ static void send_prepare(uint64_t id, uint64_t generation, const char *node)
 
 	snprintf(name, sizeof(name), "%s", node);
 	config.node = name;
+	config.has_model = 1;
+	config.model = CONFIG_MODEL_GENERIC;
 	m.generation = generation;
 	m.config = &config;
 	send_body(id, GP__ENVELOPE__BODY_PREPARE, &m);
