@@ -95,7 +95,8 @@ class Machine:
             for line in lines:
                 text = line.decode(errors="replace").rstrip("\r")
                 if text.startswith("END "):
-                    self._process.wait(timeout=20)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self._process.wait(timeout=20)
                     return
                 yield text
             if not got:
