@@ -164,9 +164,10 @@ def kernel_state(gw):
     state["addr"].sort()
     routes = (_json(gw, "ip", "-j", "-4", "route", "show", "table", "all") +
               _json(gw, "ip", "-j", "-6", "route", "show", "table", "all"))
-    state["route"] = _lines(r for r in _plain(routes, {"flags"}) if not _is_kernels_own(r["dst"]) and
-                            not (":" in r["dst"] and r.get("table") == "local"))
-    state["rule"] = _lines(_json(gw, "ip", "-j", "-4", "rule") + _json(gw, "ip", "-j", "-6", "rule"))
+    state["route"] = _lines(r for r in _plain(routes, {"flags"}) if not (
+        _is_kernels_own(r["dst"]) or (":" in r["dst"] and r.get("table") == "local")))
+    state["rule"] = _lines(_json(gw, "ip", "-j", "-4", "rule") +
+                           _json(gw, "ip", "-j", "-6", "rule"))
     paths = sorted(f"ipv4/conf/{link['ifname']}/{key}" for link in links for key in _SWITCHES)
     for path in (*paths, *_GLOBAL_SWITCHES):
         state["sysctl"].append(f"{path} = {gw.ns.sysctl(path)}")

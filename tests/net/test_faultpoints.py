@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""kill -9 of netcfgd before and after each single write of a plan into the kernel, every one of them:
-what the supervisor starts next finishes the work, nothing is there twice, no address has two holders,
-and no packet is lost."""
+"""kill -9 of netcfgd before and after each single write of a plan into the kernel, every one of
+them: what the supervisor starts next finishes the work, nothing is there twice, no address has two
+holders, and no packet is lost."""
 
 import json
 import os
@@ -91,7 +91,8 @@ class Reloads:
         self.whole = {}  # (gateway, configuration): its kernel after an undisturbed reload
         self.points = {}
         self.failures = []
-        for extra in (CHANGED, PLAIN, CHANGED, PLAIN):  # what the first round leaves behind is no drift
+        # Twice: what the first round leaves behind, such as an MTU, is no drift.
+        for extra in (CHANGED, PLAIN, CHANGED, PLAIN):
             for gw in (self.standby, self.active):
                 gw.configure(extra=extra)
                 gw.ctl("reload")
@@ -113,7 +114,8 @@ class Reloads:
         refused = gw.ctl("reload", check=False)[0] != 0
         report = killer.finish()
         what = f"{gw} {'Active' if gw is self.active else 'Standby'} " \
-               f"{'there' if extra is CHANGED else 'back'}, {when} of {report['ops'][n - 1:n]}, the {n}."
+               f"{'there' if extra is CHANGED else 'back'}, {when} of write {n} " \
+               f"({report['ops'][n - 1:n]})"
         if report["killed"]:
             wait(lambda: is_back(gw, old), 5, f"{what}: netcfgd is back")
         assert report["killed"] or not refused, f"{what}: refused without a reason"
@@ -201,7 +203,7 @@ test_reload_killed_before_each_write.deadline = test_reload_killed_after_each_wr
 
 
 def test_first_start_killed_at_each_write():
-    """An empty machine, netcfgd alone: whatever a crash leaves behind is the start of the next life.
+    """An empty machine, netcfgd alone: what a crash leaves behind is the start of the next life.
     Between two writes it says nothing to anybody, so that after one is before the next."""
     with WidePorts(extra=CHANGED) as lab:
         gw, whole, n = lab.gw1, None, 0
@@ -215,14 +217,16 @@ def test_first_start_killed_at_each_write():
             killer.arm(n, when)
             killer.follow(gw.supervisor.pid)
             os.kill(gw.supervisor.pid, signal.SIGCONT)
-            wait(lambda: is_back(gw, 0) and (n == 0 or killer.report()["killed"]), 5, f"{n} {when}: it runs")
+            wait(lambda: is_back(gw, 0) and (n == 0 or killer.report()["killed"]), 5,
+                 f"{n} {when}: it runs")
             report = killer.finish()
             if whole is None:
                 whole = kernel_state(gw)
                 count = report["count"]
                 points = [(i, "exit") for i in range(1, count + 1)] + [(1, "entry")]
                 print(f"   {count} writes", flush=True)
-            wait(lambda: not state_difference(whole, kernel_state(gw)), 5, f"{n} {when}: as desired",
+            wait(lambda: not state_difference(whole, kernel_state(gw)), 5,
+                 f"{n} {when}: as desired",
                  lambda: state_difference(whole, kernel_state(gw)))
             gw.kill_everything()
 
@@ -231,9 +235,9 @@ test_first_start_killed_at_each_write.deadline = 240
 
 
 class Takeovers:
-    """Leases that are taken and dropped, with netcfgd killed on the way. `new`: vrrpd of the Active stands
-    still for longer than its lease, and netcfgd of the other, which takes over, is killed. `old`:
-    the role is handed over, and netcfgd of the one that gives it away is killed."""
+    """Leases that are taken and dropped, with netcfgd killed on the way. `new`: vrrpd of the Active
+    stands still for longer than its lease, and netcfgd of the other, which takes over, is killed.
+    `old`: the role is handed over, and netcfgd of the one that gives it away is killed."""
 
     def __init__(self, lab):
         self.lab = lab
@@ -334,4 +338,6 @@ def test_lease_dropped_killed_at_each_write():
     killed_takeovers("old")
 
 
-test_lease_taken_killed_at_each_write.deadline = test_lease_dropped_killed_at_each_write.deadline = 240
+for test in (test_lease_taken_killed_at_each_write, test_lease_dropped_killed_at_each_write):
+    test.deadline = 240
+del test
