@@ -109,13 +109,29 @@ int batch_end(struct fw_batch *b)
 
 /* --- objects --------------------------------------------------------------------------------- */
 
+/* In nft(8)'s own form, which reads user data of any table without looking twice. */
+static bool table_hash(struct nftnl_table *t, uint64_t hash)
+{
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	char text[RULE_TEXT_MAX];
+	bool ok;
+
+	snprintf(text, sizeof(text), "policy %016llx", (unsigned long long)hash);
+	ok = u && nftnl_udata_put_strz(u, NFTNL_UDATA_TABLE_COMMENT, text) &&
+	     nftnl_table_set_data(
+		     t, NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(u), nftnl_udata_buf_len(u)) == 0;
+	if (u)
+		nftnl_udata_buf_free(u);
+	return ok;
+}
+
 void batch_table(struct fw_batch *b, uint16_t type, uint16_t flags, uint64_t hash)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
 	struct nlmsghdr *nlh = message(b, type, flags);
 
 	if (!t || !nlh || nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table) < 0 ||
-		(hash && nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, &hash, sizeof(hash)) < 0)) {
+		(hash && !table_hash(t, hash))) {
 		b->bad = true;
 	} else {
 		if (strcmp(b->table, FIREWALL_HOLD) == 0)
@@ -123,7 +139,8 @@ void batch_table(struct fw_batch *b, uint16_t type, uint16_t flags, uint64_t has
 		nftnl_table_nlmsg_build_payload(nlh, t);
 		message_done(b, nlh);
 	}
-	nftnl_table_free(t);
+	if (t)
+		nftnl_table_free(t);
 }
 
 static struct nftnl_set *set_named(struct fw_batch *b, const char *name)

@@ -98,14 +98,22 @@ struct look {
 	size_t n_own, n_others, max_counts;
 };
 
+/* The hexadecimal number that a comment ends with; 0: none. */
+static uint64_t number_in(const struct nlattr *userdata)
+{
+	char text[RULE_TEXT_MAX];
+	const char *number;
+
+	nfattr_comment(userdata, text, sizeof(text));
+	number = strrchr(text, ' ');
+	return number ? strtoull(number, NULL, 16) : 0;
+}
+
 static void on_table(struct look *l, const struct nlmsghdr *nlh)
 {
 	struct nfattrs a = nfattrs_of(nlh);
-	const struct nlattr *data = a.v[NFTA_TABLE_USERDATA];
-	uint64_t hash = 0;
+	uint64_t hash = number_in(a.v[NFTA_TABLE_USERDATA]);
 
-	if (data && mnl_attr_get_payload_len(data) == sizeof(hash))
-		memcpy(&hash, mnl_attr_get_payload(data), sizeof(hash));
 	/* Of two different policies: neither. */
 	l->fw.hash = l->tables == 0 || l->fw.hash == hash ? hash : 0;
 	l->fw.present = true;
@@ -115,14 +123,9 @@ static void on_table(struct look *l, const struct nlmsghdr *nlh)
 static void on_chain(struct look *l, const struct nlmsghdr *nlh)
 {
 	struct nfattrs a = nfattrs_of(nlh);
-	char text[RULE_TEXT_MAX];
-	const char *digest;
 
-	if (strcmp(nfattr_str(a.v[NFTA_CHAIN_NAME]), FIREWALL_CONTENT) != 0)
-		return;
-	nfattr_comment(a.v[NFTA_CHAIN_USERDATA], text, sizeof(text));
-	digest = strrchr(text, ' ');
-	l->stated = digest ? strtoull(digest, NULL, 16) : 0;
+	if (strcmp(nfattr_str(a.v[NFTA_CHAIN_NAME]), FIREWALL_CONTENT) == 0)
+		l->stated = number_in(a.v[NFTA_CHAIN_USERDATA]);
 }
 
 static void on_set(struct look *l, const struct nlmsghdr *nlh)
