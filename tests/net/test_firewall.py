@@ -411,10 +411,9 @@ class PolicyLab(Lab):
     @staticmethod
     def render(number, *args, **options):
         lan, wan = IPV6[number]
-        text = gwconfig.render(number, *args, **options)
-        text = text.replace(f'{gwconfig.LAN_OWN[number]}/24"', f'{gwconfig.LAN_OWN[number]}/24", "{lan}/64"')
-        return text.replace(f'{gwconfig.WAN_OWN[number]}/24"',
-                            f'{gwconfig.WAN_OWN[number]}/24", "{wan}/64"')
+        return gwconfig.render(number, *args, **options, interfaces={
+            "ge2": {"address": f'{{"{gwconfig.LAN_OWN[number]}/24", "{lan}/64"}}'},
+            "ge3": {"address": f'{{"{gwconfig.WAN_OWN[number]}/24", "{wan}/64"}}'}})
 
     def start(self):
         for ns, prefix in ((self.client, "fd00:1"), (self.server, "fd00:2")):
@@ -577,11 +576,10 @@ def test_dhcp_passes_where_it_is_configured():
         @staticmethod
         def render(number, *args, **options):
             text = gwconfig.render(number, *args, **options)
-            text = re.sub(r'^vrrp "wan" {.*?^}\n|^nat .*?\n', "", text, flags=re.M | re.S)
-            text = text.replace('role = lan  address', 'role = lan  dhcp-server = true  address')
-            return re.sub(r'role = wan  address = {[^}]*}', "role = wan  dhcp = true", text)
+            return re.sub(r'^vrrp "wan" {.*?^}\n|^nat .*?\n', "", text, flags=re.M | re.S)
 
-    with DhcpLab() as lab:
+    with DhcpLab(interfaces={"ge2": {"dhcp-server": "true"},
+                             "ge3": {"dhcp": "true", "address": None}}) as lab:
         lab.start()
         gw = lab.gw1
         wait(lambda: gw.detail("netcfgd")["rules"], 10, "the policy is there")

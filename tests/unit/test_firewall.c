@@ -134,6 +134,33 @@ static void test_whole_table(void **state)
 	desired_free(d);
 }
 
+/* nft(8) reads the user data of tables without checking it. */
+static void test_user_data_is_in_its_form(void **state)
+{
+	struct desired *d = desired_for(4);
+	const struct nlmsghdr *nlh;
+	struct fw_batch b;
+	unsigned seen = 0;
+
+	(void)state;
+	assert_int_equal(firewall_build(d, false, &none, 1, &b), 0);
+	for (size_t at = 0; at < b.len; at += NLMSG_ALIGN(nlh->nlmsg_len)) {
+		struct nfattrs a;
+		char text[RULE_TEXT_MAX];
+
+		nlh = (const struct nlmsghdr *)(const void *)(b.buf + at);
+		a = nfattrs_of(nlh);
+		if (nfattr_type(nlh) != NFT_MSG_NEWTABLE || !a.v[NFTA_TABLE_USERDATA])
+			continue;
+		nfattr_comment(a.v[NFTA_TABLE_USERDATA], text, sizeof(text));
+		assert_int_equal(strncmp(text, "policy ", 7), 0);
+		seen++;
+	}
+	assert_int_equal(seen, 2);
+	fw_batch_free(&b);
+	desired_free(d);
+}
+
 static void test_gate(void **state)
 {
 	struct fw_batch b;
@@ -324,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_table),
+		cmocka_unit_test(test_user_data_is_in_its_form),
 		cmocka_unit_test(test_gate),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_digest),
