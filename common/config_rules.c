@@ -241,13 +241,19 @@ int config_rules_scan(const char *text, int *ret_line, char *why, size_t size)
 /* --- the script ------------------------------------------------------------------------------ */
 
 /* All of it is on the first line. */
+/* Constant: to be asked, not to be changed. */
 static const char sets[] =
-	" set gate { type nf_proto; }; set virtual { type ipv4_addr; };"
-	" set not_accepted { type ipv4_addr; }; set relay_servers { type ipv4_addr; };"
-	" set mgmt { type ifname; }; set lan { type ifname; }; set wan { type ifname; };"
-	" set ha { type ifname; }; set configured { type ifname; };"
-	" set dhcp_client { type ifname; }; set dhcp_server { type ifname; };"
-	" set router_advert { type ifname; }; chain user_input { }; chain user_forward { };"
+	" set gate { type nf_proto; flags constant; }; set virtual { type ipv4_addr; flags "
+	"constant; };"
+	" set not_accepted { type ipv4_addr; flags constant; }; set relay_servers { type "
+	"ipv4_addr; flags constant; };"
+	" set mgmt { type ifname; flags constant; }; set lan { type ifname; flags constant; }; set "
+	"wan { type ifname; flags constant; };"
+	" set ha { type ifname; flags constant; }; set configured { type ifname; flags constant; };"
+	" set dhcp_client { type ifname; flags constant; }; set dhcp_server { type ifname; flags "
+	"constant; };"
+	" set router_advert { type ifname; flags constant; }; chain user_input { }; chain "
+	"user_forward { };"
 	" chain user_prerouting { }; chain user_postrouting { };";
 static const char hooks[] =
 	" chain input { type filter hook input priority 0; jump user_input; };"

@@ -348,8 +348,8 @@ static const struct {
 	const char *expression;
 	uint16_t attr;
 } unless_zero[] = {
-	{"dynset", NFTA_DYNSET_TIMEOUT},
-	{"osf", NFTA_OSF_FLAGS},
+	{"dynset", NFTA_DYNSET_TIMEOUT}, {"osf", NFTA_OSF_FLAGS},
+	{"exthdr", NFTA_EXTHDR_FLAGS}, /* when it writes */
 };
 
 static bool is_zero(const struct nlattr *attr)

@@ -161,8 +161,9 @@ static char *const texts[] = {
 
 /* Each alone: a kernel may lack what one of them needs; nft then says so. */
 static const char *const single[][2] = {
-	{"user_forward", "tcp flags & (syn"},
-	{"user_forward", "rst) == syn tcp option maxseg size set rt mtu"},
+	{"user_forward", "tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu"},
+	{"user_forward", "tcp option maxseg size set 1400"},
+	{"user_forward", "tcp option maxseg size 1-500 drop"},
 	{"user_forward", "log prefix \"a b \" level info flags all"},
 	{"user_forward", "log group 5 snaplen 10"},
 	{"user_forward", "reject with icmpx admin-prohibited"},
