@@ -75,7 +75,6 @@ static bool harmless(const struct op *op, int err)
 	case OP_RULE_DEL:
 		return err == -ENOENT;
 	case OP_ROUTE_SET:
-		return err == -EEXIST && op->route.r.owner == OWNER_KERNEL;
 	case OP_LINK_RENAME:
 	case OP_LINK_ADD:
 	case OP_LINK_UP:
@@ -134,17 +133,7 @@ static void queue(struct batch *b, struct op *op, struct nlmsghdr *nlh)
 	b->len += NLMSG_ALIGN(nlh->nlmsg_len);
 }
 
-static void queue_rtnl(struct batch *b, struct op *op)
-{
-	/* Two: some take a second message. */
-	if (b->n + 2 > BATCH_MESSAGES)
-		flush(b);
-	queue(b, op, rtnl_write(buffer + b->len, op, b->a->now));
-	if (rtnl_needs_mark(op))
-		queue(b, op, rtnl_write_mark(buffer + b->len, op));
-}
-
-/* --- what some drivers refuse while the interface is up -------------------------------------- */
+/* --- one at a time --------------------------------------------------------------------------- */
 
 struct answer {
 	int err;
@@ -173,6 +162,30 @@ static int ask(struct apply *a, struct nlmsghdr *nlh, struct answer *ret)
 	if (rc)
 		ret->err = rc;
 	return ret->err;
+}
+
+/* The mark that follows a new link goes to whoever has the name, and makes it ours: a stranger that
+ * is there by an alternative name, or since a moment ago, must not get it. */
+static bool is_taken(struct batch *b, const struct op *op)
+{
+	struct answer answer;
+
+	flush(b);
+	return ask(b->a, rtnl_write_question(buffer, op), &answer) != -ENODEV;
+}
+
+static void queue_rtnl(struct batch *b, struct op *op)
+{
+	if (rtnl_needs_mark(op) && is_taken(b, op)) {
+		fail(b->a, b->report, op, -EEXIST, "");
+		return;
+	}
+	/* Two: some take a second message. */
+	if (b->n + 2 > BATCH_MESSAGES)
+		flush(b);
+	queue(b, op, rtnl_write(buffer + b->len, op, b->a->now));
+	if (rtnl_needs_mark(op))
+		queue(b, op, rtnl_write_mark(buffer + b->len, op));
 }
 
 /* Renames (before Linux 6.2) and new MACs. A link that is left down is set up by the next plan. */

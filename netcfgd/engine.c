@@ -260,12 +260,12 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	}
 	if (!rc)
 		rc = sysctl_read_all(d, &e->k);
+	e->cfg = cfg; /* the one before goes, whatever comes of this */
 	if (rc) {
 		desired_free(d);
 		return rc;
 	}
 	e->d = d;
-	e->cfg = cfg;
 	e->swept = 0;
 	e->sweep_at = now + SWEEP_EVERY;
 	if (!old)

@@ -86,6 +86,7 @@ struct kernel_link *kernel_link_put(struct kernel *k, const struct kernel_link *
 	l->miimon = attrs->miimon;
 	l->stp = attrs->stp;
 	l->forward_delay = attrs->forward_delay;
+	l->follows = attrs->follows;
 	memcpy(l->mac, attrs->mac, sizeof(l->mac));
 	l->mtu = attrs->mtu;
 	l->up = attrs->up;
@@ -115,10 +116,10 @@ static int grow(void **v, size_t n, size_t *cap, size_t size, size_t max)
 	size_t want = *cap ? *cap * 2 : 8;
 	void *p;
 
-	if (n < *cap)
-		return 0;
 	if (n >= max)
 		return -ENOSPC;
+	if (n < *cap)
+		return 0;
 	p = reallocarray(*v, want, size);
 	if (!p)
 		return -ENOMEM;
@@ -179,7 +180,9 @@ int kernel_addr_put(struct kernel *k, uint32_t index, const struct kernel_addr *
 		return 0;
 	}
 	v = l->addrs;
-	rc = grow(&v, l->n_addrs, &l->cap_addrs, sizeof(*l->addrs), KERNEL_MAX_ADDRS);
+	/* Strangers leave room for ours. */
+	rc = grow(&v, l->n_addrs, &l->cap_addrs, sizeof(*l->addrs),
+		a->owner == OWNER_OTHER ? KERNEL_MAX_ADDRS : 2 * KERNEL_MAX_ADDRS);
 	l->addrs = v;
 	if (rc)
 		return rc;

@@ -15,7 +15,7 @@
 #include "common/config.h"
 
 #define KERNEL_MAX_LINKS  8192
-#define KERNEL_MAX_ADDRS  4096 /* per link */
+#define KERNEL_MAX_ADDRS  4096 /* strangers' per link; as many again of ours */
 #define KERNEL_MAX_ROUTES 8192 /* ours */
 #define KERNEL_MAX_RULES  1024 /* ours */
 #define KERNEL_MAC_LEN    6
@@ -52,6 +52,7 @@ struct kernel_link {
 	uint32_t miimon;        /* LINK_BOND, ms */
 	bool stp;               /* LINK_BRIDGE */
 	uint32_t forward_delay; /* LINK_BRIDGE, 1/100 s */
+	bool follows;           /* LINK_BRIDGE: STP has made another the root, whose delay counts */
 	uint8_t mac[KERNEL_MAC_LEN];
 	uint32_t mtu;
 	bool up, carrier, ether;

@@ -210,7 +210,7 @@ static const char *ack_text(const struct nlmsghdr *nlh)
 int nl_send_acked(struct nl *n, const void *buf, size_t len, uint32_t first, uint32_t last,
 	nl_ack_fn *on_ack, void *arg)
 {
-	bool done = false;
+	bool each = header(buf)->nlmsg_flags & NLM_F_ACK, done = false;
 	int rc = transmit(n, buf, len);
 
 	while (!rc && !done) {
@@ -229,7 +229,7 @@ int nl_send_acked(struct nl *n, const void *buf, size_t len, uint32_t first, uin
 				continue;
 			err = error_of(nlh);
 			on_ack(seq, err, err ? ack_text(nlh) : "", arg);
-			done = done || seq == last || (err && seq == first);
+			done = done || seq == last || (err && seq == first && !each);
 		}
 	}
 	return rc;

@@ -27,7 +27,8 @@ int nl_dump(struct nl *n, struct nlmsghdr *req, void (*on_message)(const struct 
 	void *arg) __attribute__((warn_unused_result));
 
 /* Sends a buffer of messages and reads acknowledgements up to that of sequence number `last` (or
- * an error of `first`, the start of a transaction). `text` is the kernel's own words, or "". */
+ * an error of `first`, if that is the start of a transaction and asks for no answer). `text` is the
+ * kernel's own words, or "". */
 typedef void nl_ack_fn(uint32_t seq, int err, const char *text, void *arg);
 int nl_send_acked(struct nl *n, const void *buf, size_t len, uint32_t first, uint32_t last,
 	nl_ack_fn *on_ack, void *arg) __attribute__((warn_unused_result));

@@ -18,6 +18,7 @@
 
 #define EVENTS_PER_DRAIN 4096
 #define DUMP_TRIES       5
+#define FORGET_TRIES     64
 #define NO_LIFETIME      UINT32_MAX
 
 /* Attributes up to MAX of one level, the last of each type wins; others are ignored. */
@@ -94,6 +95,14 @@ static enum kernel_owner owner_of(uint8_t protocol)
 
 /* --- links ----------------------------------------------------------------------------------- */
 
+static bool same_id(const struct nlattr *a, const struct nlattr *b)
+{
+	uint16_t n = sizeof(struct ifla_bridge_id);
+
+	return a && b && mnl_attr_get_payload_len(a) == n && mnl_attr_get_payload_len(b) == n &&
+	       memcmp(mnl_attr_get_payload(a), mnl_attr_get_payload(b), n) == 0;
+}
+
 static void link_info(struct kernel_link *l, const struct nlattr *nest)
 {
 	struct attrs info = attrs_nested(nest), data = attrs_nested(info.v[IFLA_INFO_DATA]);
@@ -108,6 +117,7 @@ static void link_info(struct kernel_link *l, const struct nlattr *nest)
 		l->kind = LINK_BRIDGE;
 		l->stp = u32_of(data.v[IFLA_BR_STP_STATE]) != 0;
 		l->forward_delay = u32_of(data.v[IFLA_BR_FORWARD_DELAY]);
+		l->follows = l->stp && !same_id(data.v[IFLA_BR_ROOT_ID], data.v[IFLA_BR_BRIDGE_ID]);
 	} else if (string_is(info.v[IFLA_INFO_KIND], "bond")) {
 		l->kind = LINK_BOND;
 		l->bond_mode = u8_of(data.v[IFLA_BOND_MODE]);
@@ -204,8 +214,8 @@ static void on_addr(struct observe *o, const struct nlmsghdr *nlh)
 	if (!is_host(&addr.prefix) && !addr_known(o->k, ifa->ifa_index, &addr.prefix))
 		o->routes_stale = true;
 	rc = kernel_addr_put(o->k, ifa->ifa_index, &addr);
-	/* A link that went again meanwhile. */
-	if (rc && rc != -ENODEV)
+	/* A link that went again meanwhile; more of a stranger's than there is room for. */
+	if (rc && rc != -ENODEV && !(rc == -ENOSPC && addr.owner == OWNER_OTHER))
 		o->err = rc;
 }
 
@@ -440,6 +450,21 @@ int observe_dump(struct observe *o)
 	return rc ? rc : o->err;
 }
 
+static void forget_message(const struct nlmsghdr *nlh, void *arg)
+{
+	(void)nlh;
+	(void)arg;
+}
+
+/* Some were lost. What waits is older than that, and the kernel adds nothing until it is read:
+ * after a dump it would undo what that has told. */
+static void forget_events(struct observe *o)
+{
+	for (int i = 0; i < FORGET_TRIES; i++)
+		if (nl_events(&o->events, EVENTS_PER_DRAIN, forget_message, NULL) == 0)
+			return;
+}
+
 int observe_drain(struct observe *o)
 {
 	unsigned changed;
@@ -448,6 +473,8 @@ int observe_drain(struct observe *o)
 	o->now = clock_now_us();
 	rc = nl_events(&o->events, EVENTS_PER_DRAIN, on_message, o);
 
+	if (rc < 0)
+		forget_events(o);
 	if (rc < 0 || o->err)
 		rc = observe_dump(o);
 	else if (o->routes_stale)

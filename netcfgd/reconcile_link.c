@@ -231,7 +231,7 @@ void reconcile_members(struct ctx *c)
 static bool options_right(const struct desired_link *w, const struct kernel_link *l)
 {
 	if (w->kind == LINK_BRIDGE)
-		return l->stp == w->stp && l->forward_delay == BRIDGE_FORWARD_DELAY;
+		return l->stp == w->stp && (l->follows || l->forward_delay == BRIDGE_FORWARD_DELAY);
 	return w->kind != LINK_BOND || l->miimon == BOND_MIIMON;
 }
 

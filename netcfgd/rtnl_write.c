@@ -134,6 +134,14 @@ struct nlmsghdr *rtnl_write_mark(char *buf, const struct op *op)
 	return nlh;
 }
 
+struct nlmsghdr *rtnl_write_question(char *buf, const struct op *op)
+{
+	struct nlmsghdr *nlh = link_header(buf, RTM_GETLINK, 0, 0, NULL);
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, op->name);
+	return nlh;
+}
+
 static struct nlmsghdr *link_change(char *buf, const struct op *op)
 {
 	struct nlmsghdr *nlh = link_header(buf, RTM_NEWLINK, 0, op->index, NULL);
@@ -238,10 +246,8 @@ static struct nlmsghdr *route_message(char *buf, const struct op *op)
 {
 	const struct kernel_route *r = &op->route.r;
 	bool set = op->kind == OP_ROUTE_SET;
-	/* In place of the kernel, only what is not there. */
-	uint16_t how = r->owner == OWNER_KERNEL ? NLM_F_EXCL : NLM_F_REPLACE;
 	struct nlmsghdr *nlh = header(
-		buf, set ? RTM_NEWROUTE : RTM_DELROUTE, set ? (uint16_t)(NLM_F_CREATE | how) : 0);
+		buf, set ? RTM_NEWROUTE : RTM_DELROUTE, set ? NLM_F_CREATE | NLM_F_REPLACE : 0);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
 
 	m->rtm_family = (uint8_t)r->prefix.family;

@@ -17,6 +17,8 @@ struct nlmsghdr *rtnl_write(char *buf, const struct op *op, usec_t now);
  * kernel takes an alias only for what exists. Sent together, nothing can come between them. */
 bool rtnl_needs_mark(const struct op *op);
 struct nlmsghdr *rtnl_write_mark(char *buf, const struct op *op);
+/* Asks for whatever has the name of `op`, be it an alternative one. */
+struct nlmsghdr *rtnl_write_question(char *buf, const struct op *op);
 /* The link of `op` up or down, whatever its kind. */
 struct nlmsghdr *rtnl_write_up(char *buf, const struct op *op, bool up);
 

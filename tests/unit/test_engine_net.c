@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -378,6 +379,127 @@ static void test_fight(void **state)
 	assert_true(repaired("ip link set ge3 down") < 100 * MS);
 }
 
+/* --- what strangers do, and the kernel ------------------------------------------------------- */
+
+static void batch(const char *text)
+{
+	char name[] = "/tmp/gatepair-test-batch-XXXXXX", command[64];
+	int fd = mkstemp(name);
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_text(name, text);
+	snprintf(command, sizeof(command), "ip -batch %s", name);
+	must(command);
+	unlink(name);
+}
+
+/* Addresses of a stranger's, on lo. */
+static void many_addresses(const char *verb, unsigned n)
+{
+	size_t size = n * 48 + 1, len = 0;
+	char *text = malloc(size);
+
+	assert_non_null(text);
+	for (unsigned i = 0; i < n; i++)
+		len += (size_t)snprintf(text + len, size - len, "addr %s 10.77.%u.%u/32 dev lo\n",
+			verb, i / 250, i % 250 + 1);
+	batch(text);
+	free(text);
+}
+
+static void test_subnets_way_taken(void **state)
+{
+	uint64_t repairs;
+
+	(void)state;
+	assert_int_equal(commit(ROUTES), 0);
+	repaired("ip route replace 10.0.0.0/24 dev ge3 proto static");
+	assert_true(is_settled());
+	repairs = e.repairs;
+	for (int i = 0; i < 3; i++) {
+		must("ip addr add 10.77.0.1/32 dev lo");
+		loop(20 * MS, NULL);
+		must("ip addr del 10.77.0.1/32 dev lo");
+		loop(20 * MS, NULL);
+	}
+	assert_int_equal(e.repairs, repairs);
+	assert_int_equal(errors, 0);
+}
+
+static bool follows(void)
+{
+	must("ip link set br0 txqueuelen 77");
+	must("ip link set br0 txqueuelen 78");
+	engine_readable(&e, clock_now_us());
+	return link_of("br0")->follows;
+}
+
+/* The root of the spanning tree says how long to wait, whatever the others were told. */
+static void test_another_root(void **state)
+{
+	(void)state;
+	must("ip link add root type bridge stp_state 1 priority 100 forward_delay 1500");
+	must("ip link set p2 master root");
+	must("ip link set root up");
+	assert_int_equal(commit(BRIDGE), 0);
+	loop(10 * USEC_PER_SEC, follows);
+	assert_true(link_of("br0")->follows);
+	assert_true(is_settled());
+	assert_int_equal(e.repairs, 0);
+	e.operations = 0;
+	restart(BRIDGE);
+	assert_int_equal(e.operations, 0);
+}
+
+static void test_lost_notifications(void **state)
+{
+	(void)state;
+	assert_int_equal(commit(BRIDGE), 0);
+	loop(50 * MS, NULL);
+	assert_int_equal(setsockopt(e.observe.events.fd, SOL_SOCKET, SO_RCVBUFFORCE,
+				 &(int){32 << 10}, sizeof(int)),
+		0);
+	/* Told: a new one came in its place. Lost: that went as well. */
+	must("ip link del br0");
+	must("ip link add br0 alias gatepair type bridge");
+	many_addresses("add", 300);
+	must("ip link del br0");
+	loop(20 * MS, NULL);
+	loop(3 * USEC_PER_SEC, is_settled);
+	assert_true(is_settled());
+	assert_non_null(link_of("br0"));
+	/* In the kernel, too. */
+	must("ip addr del 10.0.0.2/24 dev br0");
+}
+
+static void test_many_strangers(void **state)
+{
+	(void)state;
+	assert_int_equal(commit(ROUTES), 0);
+	many_addresses("add", KERNEL_MAX_ADDRS + 50);
+	restart(ROUTES);
+	assert_int_equal(e.operations, 0);
+	repaired("ip addr del 10.0.0.2/24 dev ge2");
+	assert_int_equal(errors, 0);
+}
+
+static void test_alternative_name(void **state)
+{
+	(void)state;
+	must("ip link add stranger type bridge");
+	must("ip link property add dev stranger altname br0");
+	assert_int_equal(commit(BRIDGE), 0);
+	assert_true(errors > 0);
+	restart(BRIDGE);
+	assert_non_null(link_of("stranger"));
+	assert_false(link_of("stranger")->ours);
+	must("ip link property del dev stranger altname br0");
+	loop(3 * USEC_PER_SEC, is_settled);
+	assert_true(link_of("br0") && link_of("br0")->ours);
+	assert_non_null(link_of("stranger"));
+}
+
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
@@ -388,6 +510,11 @@ static int tests(void)
 		cmocka_unit_test_setup_teardown(test_wan_ends, begin, end),
 		cmocka_unit_test_setup_teardown(test_switches, begin, end),
 		cmocka_unit_test_setup_teardown(test_fight, begin, end),
+		cmocka_unit_test_setup_teardown(test_subnets_way_taken, begin, end),
+		cmocka_unit_test_setup_teardown(test_another_root, begin, end),
+		cmocka_unit_test_setup_teardown(test_lost_notifications, begin, end),
+		cmocka_unit_test_setup_teardown(test_many_strangers, begin, end),
+		cmocka_unit_test_setup_teardown(test_alternative_name, begin, end),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);
