@@ -127,6 +127,7 @@ static void keep_output(struct child *c, const char *text, size_t n)
 	c->logged -= drop < c->logged ? drop : c->logged;
 	memcpy(c->output + c->n_output, text, n);
 	c->n_output += n;
+	c->output[c->n_output] = '\0';
 	log_lines(c);
 }
 
@@ -213,6 +214,9 @@ static void on_exit_readable(uv_poll_t *p, int status, int events)
 
 	(void)status;
 	(void)events;
+	/* What it has started itself would keep its ports busy. Not reaped yet, the number of its
+	 * group is still its own. */
+	kill(-c->pid, SIGKILL);
 	if (waitpid(c->pid, &c->status, WNOHANG) != c->pid)
 		return;
 	read_output(c, READS_AT_END);
@@ -335,6 +339,7 @@ int child_start(struct child *c, const struct child_spec *spec)
 	if (rc)
 		return rc;
 	c->n_output = c->logged = 0;
+	c->output[0] = '\0';
 	c->log_output = spec->log_output;
 	c->exit_fd = pidfd_open(c->pid, 0);
 	rc = c->exit_fd < 0 ? -errno : watch(c, spec);

@@ -40,8 +40,8 @@ struct child {
 	void (*ended)(struct child *c, int status);
 	void *owner;
 	/* Our own. */
-	pid_t pid; /* 0: does not run */
-	char output[CHILD_OUTPUT_MAX];
+	pid_t pid;                         /* 0: does not run */
+	char output[CHILD_OUTPUT_MAX + 1]; /* ends with NUL */
 	size_t n_output, logged;
 	int status, exit_fd, output_fd;
 	unsigned open; /* handles that are not closed yet */

@@ -56,6 +56,22 @@ static int teardown(void **state)
 	return rc;
 }
 
+/* Whoever inherits it may be slow to reap it. */
+static bool is_over(pid_t pid)
+{
+	char path[64], stat[256] = "";
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return true;
+	n = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	return n <= 0 || strstr(stat, ") Z");
+}
+
 /* Runs a shell command to its end; its output is in b->child.output. */
 static void shell(struct bed *b, const char *command, struct child_spec spec)
 {
@@ -84,7 +100,9 @@ static void given(void **state)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	shell(b, "cat; echo $GREETING; test -S /proc/self/fd/10 || exit 9; ls /proc/self/fd | wc -l; exit 3",
+	shell(b,
+		"cat; echo $GREETING; test -S /proc/self/fd/10 || exit 9; ls /proc/self/fd | wc "
+		"-l; exit 3",
 		(struct child_spec){.env = env,
 			.input = "some\ninput\n",
 			.input_len = 11,
@@ -172,6 +190,32 @@ static void stop_and_again(void **state)
 	assert_int_equal(b->status, 0);
 }
 
+/* What it has started ends with it. */
+static void group(void **state)
+{
+	struct bed *b = *state;
+	long pid;
+
+	shell(b, "sleep 1000 >&- 2>&- & echo $!", (struct child_spec){0});
+	pid = strtol(b->child.output, NULL, 10);
+	assert_true(pid > 1);
+	for (int i = 0; i < 500 && !is_over((pid_t)pid); i++)
+		usleep(10000);
+	assert_true(is_over((pid_t)pid));
+}
+
+/* Of the run before nothing is left. */
+static void output_ends(void **state)
+{
+	struct bed *b = *state;
+
+	shell(b, "echo a long line of words", (struct child_spec){0});
+	shell(b, "printf ab", (struct child_spec){0});
+	assert_string_equal(b->child.output, "ab");
+	shell(b, "true", (struct child_spec){0});
+	assert_string_equal(b->child.output, "");
+}
+
 /* Its parent is killed: so is it. */
 static void orphan(void **state)
 {
@@ -193,23 +237,9 @@ static void orphan(void **state)
 	assert_int_equal(kill(child, 0), 0);
 	kill(parent, SIGKILL);
 	assert_int_equal(waitpid(parent, NULL, 0), parent);
-	for (int i = 0; i < 500 && kill(child, 0) == 0; i++) {
-		char path[64], stat[256] = "";
-		int fd;
-
-		/* Whoever inherits it may be slow to reap it. */
-		snprintf(path, sizeof(path), "/proc/%d/stat", child);
-		fd = open(path, O_RDONLY);
-		if (fd < 0 || read(fd, stat, sizeof(stat) - 1) <= 0 || strstr(stat, ") Z")) {
-			close(fd);
-			close(fds[0]);
-			close(fds[1]);
-			return;
-		}
-		close(fd);
+	for (int i = 0; i < 500 && !is_over(child); i++)
 		usleep(10000);
-	}
-	assert_int_equal(kill(child, 0), -1);
+	assert_true(is_over(child));
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -223,6 +253,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_such_program, setup, teardown),
 		cmocka_unit_test_setup_teardown(stubborn, setup, teardown),
 		cmocka_unit_test_setup_teardown(stop_and_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(group, setup, teardown),
+		cmocka_unit_test_setup_teardown(output_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(orphan, setup, teardown),
 	};
 
