@@ -58,29 +58,30 @@ bool cabling_is_peer_mac(const struct cabling *c, const uint8_t mac[CABLING_MAC_
 	return false;
 }
 
-/* Its own place, or that of the one unseen the longest. */
+/* Its own place, or one that is free. NULL: there are enough strangers already; were one of them to
+ * make room, of many strangers none would stay until it is seen twice. */
 static struct cabling_stranger *stranger_place(
-	struct cabling *c, const uint8_t mac[CABLING_MAC_LEN])
+	struct cabling *c, const uint8_t mac[CABLING_MAC_LEN], usec_t now)
 {
-	struct cabling_stranger *oldest = &c->strangers[0];
+	struct cabling_stranger *room = NULL;
 
 	for (size_t i = 0; i < CABLING_STRANGERS; i++) {
 		struct cabling_stranger *s = &c->strangers[i];
 
 		if (s->at && memcmp(s->mac, mac, CABLING_MAC_LEN) == 0)
 			return s;
-		if (s->at < oldest->at)
-			oldest = s;
+		if (!room && (!s->at || now - s->at >= CABLING_FOREIGN_HOLD))
+			room = s;
 	}
-	return oldest;
+	return room;
 }
 
 static void on_frame(struct cabling *c, const struct cabling_event *ev, usec_t now)
 {
-	struct cabling_stranger *s = stranger_place(c, ev->mac);
+	struct cabling_stranger *s = stranger_place(c, ev->mac, now);
 
 	/* In the network of another port everything is strange. */
-	if (cabling_is_peer_mac(c, ev->mac) || cabling_fresh(&c->loop, now) ||
+	if (!s || cabling_is_peer_mac(c, ev->mac) || cabling_fresh(&c->loop, now) ||
 		cabling_fresh(&c->lan_here, now) ||
 		(ev->frame.ip.s_addr && ev->frame.ip.s_addr == c->cfg.peer_address.s_addr))
 		return;

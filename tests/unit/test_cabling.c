@@ -355,6 +355,35 @@ static void strangers(void **state)
 	assert_int_equal(look(&b), 0);
 }
 
+/* Far more than there is room for, each seldom: told all the same, and without a new text each
+ * time. */
+static void very_many_strangers(void **state)
+{
+	struct bed b = start();
+	char before[CABLING_TEXT_MAX] = "";
+	uint8_t mac[6] = {2, 0, 0, 0, 6, 0};
+	int changes = 0;
+	unsigned next = 0;
+
+	(void)state;
+	healthy(&b, 6);
+	for (int i = 0; i < 80; i++) {
+		for (int k = 0; k < 80; k++, next++) {
+			mac[4] = (uint8_t)(next % 1000 >> 8);
+			mac[5] = (uint8_t)(next % 1000);
+			frame(&b, mac, "ethertype 0x1234", 0);
+		}
+		healthy(&b, 1);
+		look(&b);
+		changes += strcmp(before, b.text[CABLING_FOREIGN]) != 0;
+		memcpy(before, b.text[CABLING_FOREIGN], sizeof(before));
+	}
+	ONLY(&b, CABLING_FOREIGN, "and others", "(ethertype 0x1234)");
+	assert_true(changes < 5);
+	healthy(&b, 22);
+	assert_int_equal(look(&b), 0);
+}
+
 static void another_pair_on_the_vlan(void **state)
 {
 	struct bed b = start();
@@ -585,6 +614,7 @@ int main(void)
 		cmocka_unit_test(a_pause_of_ours_is_not_the_peers),
 		cmocka_unit_test(cabled_directly),
 		cmocka_unit_test(strangers),
+		cmocka_unit_test(very_many_strangers),
 		cmocka_unit_test(another_pair_on_the_vlan),
 		cmocka_unit_test(different_vlans),
 		cmocka_unit_test(the_wrong_port),
