@@ -152,6 +152,21 @@ static void take_child(struct services *s, const struct services_child *c)
 	}
 }
 
+static void take_condition(struct services *s, const struct services_condition *c)
+{
+	char *text = s->conditions[c->id - 1];
+
+	if (strcmp(text, c->text) == 0)
+		return;
+	if (log_limit_pass(&s->told[c->id - 1], clock_now_us())) {
+		if (c->text[0])
+			log_warn("%s", c->text);
+		else
+			log_notice("over: %s", text);
+	}
+	memcpy(text, c->text, SERVICES_TEXT_MAX);
+}
+
 void services_take(struct services *s, const struct services_report *r)
 {
 	struct services_wan *w;
@@ -164,13 +179,7 @@ void services_take(struct services *s, const struct services_report *r)
 		s->ops->wan(s->owner, &r->wan);
 		break;
 	case SERVICES_CONDITION:
-		if (strcmp(s->conditions[r->condition.id - 1], r->condition.text) == 0)
-			break;
-		if (r->condition.text[0])
-			log_warn("%s", r->condition.text);
-		else
-			log_notice("over: %s", s->conditions[r->condition.id - 1]);
-		memcpy(s->conditions[r->condition.id - 1], r->condition.text, SERVICES_TEXT_MAX);
+		take_condition(s, &r->condition);
 		break;
 	case SERVICES_CHILD:
 		take_child(s, &r->child);
@@ -221,7 +230,7 @@ static const char *check_wan(struct wan_lease *w, const struct config *cfg, usec
 		for (size_t i = 0; i < w->n_dns; i++)
 			if (!host_ok(&w->dns[i]))
 				return "a lease with a DNS server that is none";
-		if (w->until - now > LEASE_MAX)
+		if (w->until < 0 || w->until > now + LEASE_MAX)
 			return "a lease that never ends";
 		return NULL;
 	}

@@ -111,6 +111,8 @@ struct services {
 	struct services_wan wans[WAN_MAX];
 	size_t n_wans;
 	char conditions[SERVICES_CONDITIONS_MAX][SERVICES_TEXT_MAX]; /* "": none */
+	/* Strangers' frames can change their texts many times a second. */
+	struct log_limit told[SERVICES_CONDITIONS_MAX];
 	struct services_child children[SERVICES_CHILDREN_MAX];
 	size_t n_children;
 };

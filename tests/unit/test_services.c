@@ -208,6 +208,13 @@ static void takes_reports(void **state)
 	snprintf(c.condition.text, sizeof(c.condition.text), "x: bad\033[1m");
 	report(b, &c, sizeof(c));
 	assert_string_equal(b->s.conditions[2], "x: bad?[1m");
+	/* Shown at once, however often it changes; not each is logged. */
+	for (int i = 0; i < 100; i++) {
+		snprintf(c.condition.text, sizeof(c.condition.text), "x: %d", i);
+		report(b, &c, sizeof(c));
+		assert_string_equal(b->s.conditions[2], c.condition.text);
+	}
+	assert_true(b->s.told[2].suppressed > 90);
 	c.condition.text[0] = '\0';
 	report(b, &c, sizeof(c));
 	assert_string_equal(b->s.conditions[2], "");
@@ -263,6 +270,7 @@ static void refuses_reports(void **state)
 	REFUSED(r.wan.n_dns = 1000000);
 	REFUSED(r.wan.dns[0].family = 0);
 	REFUSED(r.wan.until = INT64_MAX);
+	REFUSED(r.wan.until = INT64_MIN);
 	REFUSED((r.kind = SERVICES_CONDITION, r.condition.id = 0));
 	REFUSED((r.kind = SERVICES_CONDITION, r.condition.id = SERVICES_CONDITIONS_MAX + 1));
 	REFUSED((r.kind = SERVICES_CONDITION, r.condition.id = 1,
