@@ -16,7 +16,7 @@
 struct hook_message {
 	char event[16]; /* deconfig, bound, renew, nak, leasefail */
 	char ip[20], subnet[20], server[20], lease[16];
-	char router[40], dns[80]; /* of the lists the beginning, whole words */
+	char router[80], dns[80]; /* of the lists the beginning, whole words */
 };
 
 /* In the program that udhcpc started; returns its exit status. */

@@ -44,7 +44,9 @@ static void copies_words(void **state)
 	setenv(HOOK_FD_ENV, fd, 1);
 	setenv("ip", "203.0.113.100", 1);
 	setenv("dns", long_list, 1);
-	setenv("router", "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19.20", 1);
+	setenv("router",
+		"1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19.20.21.22.23.24.25.26.27.28.29.30",
+		1);
 	assert_int_equal(hook_main(2, argv), EXIT_SUCCESS);
 	assert_int_equal(recv(pair[0], &m, sizeof(m), MSG_DONTWAIT), sizeof(m));
 	assert_string_equal(m.event, "bound");
