@@ -10,12 +10,16 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.append(f"{ROOT}/tests/net")
+from netns import Reaper
+
 CACHE = os.environ.get("GATEPAIR_VM_CACHE", f"{ROOT}/build/vm")
 LOGS_MIB = 64
 
@@ -34,6 +38,8 @@ class Machine:
 
     def __init__(self, files, command, systemd=False, nics=(), memory_mib=1024, cpus=2):
         self.dir = tempfile.mkdtemp(prefix="gp-vm-")
+        self._reaper = Reaper()  # after `kill -9` of this process
+        self._reaper.note("dir+", self.dir)
         try:
             self._pack(files, command)
             self._process = self._launch(systemd, nics, memory_mib, cpus)
@@ -82,6 +88,7 @@ class Machine:
         self._process.stdin.close()
         self._process.stdout.close()
         shutil.rmtree(self.dir)
+        self._reaper.close()
 
     def lines(self, limit_s):
         """What the command prints; ends when it does. MachineError when that is not within the limit."""
