@@ -133,8 +133,10 @@ def test_a_vlan_that_was_changed_is_put_right():
     with ready() as lab:
         gw = lab.standby
         with Role(lab):
+            gw.freeze("netcfgd")  # or it has its own back before there can be another
             gw.ns.run("ip", "-batch", "-", text_input="link delete ge2.20\n"
                       "link add ge2.20 link ge2 type vlan id 21\n")
+            gw.thaw("netcfgd")
             wait(lambda: vlans(gw).get("ge2.20", (0,))[0] == 20, 10, "id 20 again", lambda: vlans(gw))
         through(lab, lambda g: g.ctl("switchover"))
 
