@@ -496,6 +496,10 @@ static void on_config(const struct config *cfg, usec_t now)
 	(void)now;
 	self.cfg = cfg;
 	apply_config();
+	/* What the configuration before was in the way of may be used now. */
+	for (size_t i = 0; i < WAN_MAX; i++)
+		if (self.wans[i].used && self.wans[i].core.lease.state == WAN_BOUND)
+			tell_lease(&self.wans[i]);
 }
 
 static void on_links(unsigned changes, usec_t now)

@@ -231,6 +231,21 @@ def test_reload_switches_dhcp():
         assert wan(gw)["dns"] == ["9.9.9.9"]
 
 
+def test_reload_in_the_way_of_a_lease():
+    """An interface gets the subnet of the lease, which is given up, and loses it: used again at once."""
+    with single() as (lab, gw):
+        Dnsmasq(lab, lab.server, "203.0.113.100", "203.0.113.149", lease=3600)
+        start_netcfgd(gw, WAN)
+        address = wait_bound(gw)
+        gw.write_config(WAN + 'interface "ge2" { role = lan  address = {"203.0.113.2/24"} }\n')
+        gw.ctl("reload")
+        wait(lambda: not addresses(gw), 5, "two interfaces in one subnet are none", lambda: addresses(gw))
+        gw.write_config(WAN)
+        gw.ctl("reload")
+        wait(lambda: only_address(gw) == address, 5, "the address is back", lambda: (wan(gw), addresses(gw)))
+        wait(lambda: default_routes(gw) == [(SERVER, "ge3", 0)], 2, "the default route is back")
+
+
 def test_after_a_reboot():
     """The address of before the reboot is asked for."""
     with single() as (lab, gw):
