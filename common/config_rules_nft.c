@@ -26,6 +26,7 @@
 #define CHECK_TABLE "gatepair-check"
 #define TIME_MAX    (5 * USEC_PER_SEC)
 #define OUTPUT_MAX  4096
+#define MEMORY_MAX  (512u << 20)
 #define NO_NFT      127
 
 struct answer {
@@ -66,7 +67,7 @@ static void child(int in, int out)
 		    locale[] = "LC_ALL=C";
 	char *argv[] = {name, file, in_name, NULL, NULL}, *const envp[] = {locale, NULL};
 	struct sched_param normal = {0};
-	struct rlimit cpu = {5, 5};
+	struct rlimit cpu = {5, 5}, memory = {MEMORY_MAX, MEMORY_MAX};
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -79,6 +80,8 @@ static void child(int in, int out)
 	 * goes with this process the rules are loaded, else only checked. */
 	if (!own_namespace())
 		argv[3] = check;
+	/* Defines of defines grow tenfold a line. */
+	setrlimit(RLIMIT_AS, &memory);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || close_range(3, ~0U, 0) < 0)
 		_exit(NO_NFT);
 	execve(CONFIG_RULES_NFT, argv, envp);
