@@ -126,8 +126,18 @@ static void port(const struct cabling *c, usec_t now, char *out)
 			c->cfg.link, c->port.probe.link, c->port.probe.node, c->port.here, remedy);
 }
 
+/* One frame may stray; so many strangers at once do not, even if each is seen once. */
+static bool is_crowd(const struct cabling *c, usec_t now)
+{
+	for (size_t i = 0; i < CABLING_STRANGERS; i++)
+		if (!within(c->strangers[i].at, CABLING_FOREIGN_HOLD, now))
+			return false;
+	return true;
+}
+
 static void foreign(const struct cabling *c, usec_t now, char *out)
 {
+	bool crowd = is_crowd(c, now);
 	char list[CABLING_STRANGERS_SAY * (CABLING_SAMPLE_MAX + 32)] = "";
 	size_t n = 0, len = 0;
 	int k;
@@ -137,7 +147,7 @@ static void foreign(const struct cabling *c, usec_t now, char *out)
 		const struct cabling_stranger *s = &c->strangers[i];
 
 		if (!within(s->at, CABLING_FOREIGN_HOLD, now) ||
-			s->at - s->first < CABLING_STRANGER_AGE)
+			(!crowd && s->at - s->first < CABLING_STRANGER_AGE))
 			continue;
 		if (n++ >= CABLING_STRANGERS_SAY)
 			continue;

@@ -382,6 +382,13 @@ static void very_many_strangers(void **state)
 	assert_true(changes < 5);
 	healthy(&b, 22);
 	assert_int_equal(look(&b), 0);
+	for (int i = 0; i < 100; i++) {
+		mac[3] = (uint8_t)(i + 1);
+		frame(&b, mac, "ethertype 0x1234", 0);
+	}
+	ONLY(&b, CABLING_FOREIGN, "and others", "(ethertype 0x1234)");
+	healthy(&b, 22);
+	assert_int_equal(look(&b), 0);
 }
 
 static void another_pair_on_the_vlan(void **state)
