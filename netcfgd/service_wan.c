@@ -367,18 +367,37 @@ static const struct config_interface *overlapping(const struct wan *w, const str
 	return NULL;
 }
 
+/* Of this or any other interface; its peer may have it at the moment. */
+static const struct config_vrrp *virtual(const struct wan_lease *l)
+{
+	for (size_t i = 0; i < self.cfg->n_vrrps; i++) {
+		const struct config_prefixes *v = &self.cfg->vrrps[i].addresses;
+
+		for (size_t k = 0; k < v->n; k++)
+			if (v->v[k].family == AF_INET && v->v[k].v4.s_addr == l->address.v4.s_addr)
+				return &self.cfg->vrrps[i];
+	}
+	return NULL;
+}
+
 static void on_lease(struct wan *w, const struct hook_message *m)
 {
 	char why[DHCP_CLIENT_TEXT_MAX] = "", address[CONFIG_PREFIX_STRLEN];
 	struct wan_lease lease;
 	struct dhcp_client_event ev = {.kind = DHCP_EV_LEASE, .lease = &lease, .text = why};
 	const struct config_interface *other;
+	const struct config_vrrp *vrrp;
 
 	if (hook_lease(m, clock_now_us(), &lease, why, sizeof(why))) {
 		ev.kind = DHCP_EV_BAD;
 	} else {
 		other = overlapping(w, &lease);
-		if (other) {
+		vrrp = virtual(&lease);
+		if (vrrp) {
+			ev.kind = DHCP_EV_BAD;
+			snprintf(why, sizeof(why), "%s is a virtual address of vrrp %s",
+				config_prefix_to_str(&lease.address, address), vrrp->name);
+		} else if (other) {
 			ev.kind = DHCP_EV_BAD;
 			snprintf(why, sizeof(why), "%s overlaps the network of %s",
 				config_prefix_to_str(&lease.address, address), other->name);
