@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "netcfgd/child.h"
 #include "netcfgd/dhcp_server.h"
@@ -122,11 +123,20 @@ static bool wanted(const struct server *s)
 	return s->configured && (s != &self.servers[LAN] || self.held);
 }
 
+/* dnsmasq does not run without its file of leases: better one that a reboot forgets than no DHCP on
+ * a disk that has become read-only. */
+static const char *leases_folder(void)
+{
+	const char *folder = service_statedir();
+
+	return folder && access(folder, W_OK) == 0 ? folder : service_rundir();
+}
+
 static int make_text(struct server *s)
 {
 	const struct config_prefix *dns;
 	struct dhcp_server_input in = {
-		.cfg = self.cfg, .picture = self.picture, .folder = service_statedir()};
+		.cfg = self.cfg, .picture = self.picture, .folder = leases_folder()};
 	char key[64];
 	int rc;
 
