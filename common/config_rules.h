@@ -2,7 +2,7 @@
 /*
  * The operator's own firewall rules: a text as nft(8) writes the inside of a table. What may be in
  * it, and whether nft(8) takes it. The supervisor and `gatepair check` check the file; netcfgd
- * loads it (netcfgd/userrules.h).
+ * loads it (netcfgd/firewall/userrules.h).
  */
 #ifndef GATEPAIR_COMMON_CONFIG_RULES_H
 #define GATEPAIR_COMMON_CONFIG_RULES_H

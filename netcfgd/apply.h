@@ -9,7 +9,7 @@
 #define GATEPAIR_NETCFGD_APPLY_H
 
 #include "netcfgd/describe.h"
-#include "netcfgd/nft.h"
+#include "netcfgd/firewall/nft.h"
 #include "netcfgd/reconcile.h"
 #include "netcfgd/sysctl.h"
 

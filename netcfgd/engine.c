@@ -12,7 +12,7 @@
 
 #include "common/log.h"
 #include "netcfgd/engine_internal.h"
-#include "netcfgd/firewall.h"
+#include "netcfgd/firewall/firewall.h"
 
 /* After a drop: taking a link down holds the kernel's rtnl lock for 10 ms, which a new acquisition
  * must not have to wait for; so it is put off, and then done one link in a turn of the loop. */

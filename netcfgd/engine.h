@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "netcfgd/apply.h"
 #include "netcfgd/damp.h"
-#include "netcfgd/firewall.h"
+#include "netcfgd/firewall/firewall.h"
 #include "netcfgd/lease.h"
 #include "netcfgd/observe.h"
 

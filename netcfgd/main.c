@@ -15,7 +15,7 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
-#include "netcfgd/hook.h"
+#include "netcfgd/services/hook.h"
 
 static struct netcfgd self;
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "netcfgd/service.h"
+#include "netcfgd/services/service.h"
 
 #define REPORTS_PER_WAKEUP 16
 #define PACK_MAX           ((size_t)1 << 20)

@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "netcfgd/resolv.h"
+#include "netcfgd/services/resolv.h"
 
 static char *text_of(struct arena *scratch, const struct config_prefix *p)
 {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netcfgd/dhcp_file.h"
-#include "netcfgd/hook.h"
-#include "netcfgd/service.h"
+#include "netcfgd/services/dhcp_file.h"
+#include "netcfgd/services/hook.h"
+#include "netcfgd/services/service.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any frames on any network of the node: the probe, ARP, and what is said of strangers. */
-#include "netcfgd/cabling.h"
-#include "netcfgd/ethernet.h"
+#include "netcfgd/services/cabling.h"
+#include "netcfgd/services/ethernet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netcfgd/acd.h"
-#include "netcfgd/ethernet.h"
+#include "netcfgd/services/acd.h"
+#include "netcfgd/services/ethernet.h"
 
 static const uint8_t mac[6] = {2, 0, 0, 0, 9, 9};
 static struct acd acd;

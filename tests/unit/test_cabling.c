@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "netcfgd/cabling.h"
+#include "netcfgd/services/cabling.h"
 
 #define OWN     UINT64_C(0x1111)
 #define PEER    UINT64_C(0x2222)

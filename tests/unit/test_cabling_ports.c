@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "netcfgd/cabling_ports.h"
+#include "netcfgd/services/cabling_ports.h"
 
 static struct kernel kernel;
 static struct config cfg;

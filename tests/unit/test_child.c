@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "netcfgd/child.h"
+#include "netcfgd/services/child.h"
 
 struct bed {
 	uv_loop_t loop;

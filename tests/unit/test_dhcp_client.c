@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "netcfgd/dhcp_client.h"
+#include "netcfgd/services/dhcp_client.h"
 
 #define S USEC_PER_SEC
 

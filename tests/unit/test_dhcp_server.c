@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "netcfgd/dhcp_server.h"
+#include "netcfgd/services/dhcp_server.h"
 
 #define DNSMASQ "/usr/sbin/dnsmasq"
 

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "netcfgd/firewall.h"
-#include "netcfgd/nfattr.h"
+#include "netcfgd/firewall/firewall.h"
+#include "netcfgd/firewall/nfattr.h"
 #include "netcfgd/reconcile.h"
 
 struct site {

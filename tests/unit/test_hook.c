@@ -16,9 +16,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "netcfgd/dhcp_file.h"
-#include "netcfgd/hook.h"
-#include "netcfgd/resolv.h"
+#include "netcfgd/services/dhcp_file.h"
+#include "netcfgd/services/hook.h"
+#include "netcfgd/services/resolv.h"
 
 static const struct hook_message good = {.event = "bound",
 	.ip = "203.0.113.100",

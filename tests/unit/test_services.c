@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "netcfgd/service.h"
+#include "netcfgd/services/service.h"
 
 /* Not forked here. */
 void service_main(int fd)

@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netcfgd/content.h"
-#include "netcfgd/firewall.h"
-#include "netcfgd/nfattr.h"
+#include "netcfgd/firewall/content.h"
+#include "netcfgd/firewall/firewall.h"
+#include "netcfgd/firewall/nfattr.h"
 
 static char buf[8192] __attribute__((aligned(8)));
 
