@@ -347,9 +347,13 @@ static void put_counter(struct userrules *u)
 static const struct {
 	const char *expression;
 	uint16_t attr;
+	bool bare; /* only where no register is read or written: a TCP option is taken out */
 } unless_zero[] = {
-	{"dynset", NFTA_DYNSET_TIMEOUT}, {"osf", NFTA_OSF_FLAGS},
-	{"exthdr", NFTA_EXTHDR_FLAGS}, /* when it writes */
+	{"dynset", NFTA_DYNSET_TIMEOUT, false},
+	{"osf", NFTA_OSF_FLAGS, false},
+	{"exthdr", NFTA_EXTHDR_FLAGS, false}, /* when it writes */
+	{"exthdr", NFTA_EXTHDR_OFFSET, true},
+	{"exthdr", NFTA_EXTHDR_LEN, true},
 };
 
 static bool is_zero(const struct nlattr *attr)
@@ -362,7 +366,18 @@ static bool is_zero(const struct nlattr *attr)
 	return !n;
 }
 
-static void put_without(struct userrules *u, const struct nfattrs *e, uint16_t attr)
+static bool left_out(const char *expression, const struct nfattrs *data, uint16_t attr)
+{
+	bool bare = !data->v[NFTA_EXTHDR_DREG] && !data->v[NFTA_EXTHDR_SREG];
+
+	for (size_t i = 0; i < COUNT(unless_zero); i++)
+		if (unless_zero[i].attr == attr && (bare || !unless_zero[i].bare) &&
+			strcmp(unless_zero[i].expression, expression) == 0)
+			return is_zero(data->v[attr]);
+	return false;
+}
+
+static void put_some(struct userrules *u, const struct nfattrs *e)
 {
 	struct nfattrs data = nfattrs_nested(e->v[NFTA_EXPR_DATA]);
 	struct nlattr *nest = mnl_attr_nest_start_check(&out.nlh, sizeof(out), NFTA_LIST_ELEM), *in;
@@ -373,8 +388,8 @@ static void put_without(struct userrules *u, const struct nfattrs *e, uint16_t a
 	}
 	put_copy(u, e->v[NFTA_EXPR_NAME]);
 	in = mnl_attr_nest_start(&out.nlh, NFTA_EXPR_DATA);
-	for (size_t i = 0; i < NFATTR_MAX; i++)
-		if (i != attr || !is_zero(data.v[i]))
+	for (uint16_t i = 0; i < NFATTR_MAX; i++)
+		if (!left_out(nfattr_str(e->v[NFTA_EXPR_NAME]), &data, i))
 			put_copy(u, data.v[i]);
 	mnl_attr_nest_end(&out.nlh, in);
 	mnl_attr_nest_end(&out.nlh, nest);
@@ -387,7 +402,7 @@ static void put_expression(struct userrules *u, const struct nlattr *e)
 	for (size_t i = 0; i < COUNT(unless_zero); i++) {
 		if (strcmp(nfattr_str(a.v[NFTA_EXPR_NAME]), unless_zero[i].expression) != 0)
 			continue;
-		put_without(u, &a, unless_zero[i].attr);
+		put_some(u, &a);
 		return;
 	}
 	put_copy(u, e);

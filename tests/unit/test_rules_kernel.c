@@ -164,6 +164,8 @@ static const char *const single[][2] = {
 	{"user_forward", "tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu"},
 	{"user_forward", "tcp option maxseg size set 1400"},
 	{"user_forward", "tcp option maxseg size 1-500 drop"},
+	{"user_forward", "reset tcp option sack-perm"},
+	{"user_forward", "reset tcp option 30 accept"},
 	{"user_forward", "log prefix \"a b \" level info flags all"},
 	{"user_forward", "log group 5 snaplen 10"},
 	{"user_forward", "reject with icmpx admin-prohibited"},
