@@ -159,7 +159,7 @@ static char *const texts[] = {
 	(char[]){"# nothing at all\n"},
 };
 
-/* Each alone: a kernel may lack what one of them needs; nft then says so. */
+/* Each alone. */
 static const char *const single[][2] = {
 	{"user_forward", "tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu"},
 	{"user_forward", "tcp option maxseg size set 1400"},
@@ -176,10 +176,8 @@ static const char *const single[][2] = {
 	{"user_forward", "ip6 hoplimit set 64"},
 	{"user_forward", "ip ttl < 5 drop"},
 	{"user_forward", "quota over 5 kbytes drop"},
-	{"user_forward", "ct timeout 10s drop"},
+	{"user_forward", "ct expiration 10s drop"},
 	{"user_forward", "notrack"},
-	{"user_forward", "dup to 10.0.0.1"},
-	{"user_forward", "meta priority set 1:2"},
 	{"user_forward", "counter packets 5 bytes 6"},
 	{"user_forward", "ct state vmap { new : accept, invalid : drop }"},
 	{"user_forward", "ip saddr . tcp dport { 1.1.1.1 . 80, 2.2.2.2 . 443 } accept"},
@@ -207,7 +205,6 @@ static const char *const single[][2] = {
 	{"user_input", "vlan id 5 drop"},
 	{"user_input", "ether saddr 02:00:00:00:00:01 drop"},
 	{"user_input", "socket transparent 1 accept"},
-	{"user_input", "tcp dport @far drop"},
 	{"user_input", "synproxy mss 1460 wscale 7"},
 	{"user_input", "osf name \"Linux\" accept"},
 	{"user_input", "ip frag-off & 0x1fff != 0 drop"},
@@ -217,7 +214,8 @@ static const char *const single[][2] = {
 	{"user_input", "mark 5 accept"},
 	{"user_input", "iifname . oifname { \"a\" . \"b\" } drop"},
 };
-#define SINGLE_MIN 35 /* of them any kernel has */
+/* What a kernel may be built without, by how the rules begin. */
+static const char *const may_lack[] = {"queue ", "synproxy ", "osf ", "socket "};
 
 static void round_trip(char *rules)
 {
@@ -243,10 +241,17 @@ static void test_round_trip(void **state)
 		round_trip(texts[i]);
 }
 
+static bool skippable(const char *rule)
+{
+	for (size_t i = 0; i < sizeof(may_lack) / sizeof(may_lack[0]); i++)
+		if (strncmp(rule, may_lack[i], strlen(may_lack[i])) == 0)
+			return true;
+	return false;
+}
+
 static void test_single_rules(void **state)
 {
 	char text[512];
-	unsigned taken = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
@@ -255,14 +260,15 @@ static void test_single_rules(void **state)
 		snprintf(text, sizeof(text), "chain %s { %s; }", single[i][0], single[i][1]);
 		script = config_rules_script(text, "trial", true);
 		assert_non_null(script);
-		if (nft(script) == 0) {
+		if (nft(script) == 0)
 			round_trip(text);
-			taken++;
-		}
+		else if (skippable(single[i][1]))
+			print_message("this kernel lacks: %s\n", single[i][1]);
+		else
+			fail_msg("nft does not take: %s", text);
 		free(script);
 	}
 	nft("delete table inet trial");
-	assert_in_range(taken, SINGLE_MIN, sizeof(single) / sizeof(single[0]));
 }
 
 static void test_heal(void **state)
