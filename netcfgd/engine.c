@@ -259,7 +259,7 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 				strerror(-rc));
 	}
 	if (!rc)
-		rc = sysctl_read_all(d, &e->k);
+		rc = sysctl_read_new(old, d, &e->k);
 	e->cfg = cfg; /* the one before goes, whatever comes of this */
 	if (rc) {
 		desired_free(d);
@@ -267,7 +267,8 @@ int engine_commit(struct engine *e, const struct config *cfg, char *why, size_t 
 	}
 	e->d = d;
 	e->swept = 0;
-	e->sweep_at = now + SWEEP_EVERY;
+	/* What was not read just now. */
+	e->sweep_at = old ? now + SWEEP_STEP : now + SWEEP_EVERY;
 	if (!old)
 		adopt(e, now);
 	/* Whatever was fought over, this is another configuration. */

@@ -13,6 +13,7 @@
 #define RETRY_GAP   (1 * USEC_PER_SEC) /* for what the kernel refused */
 #define URGENT_GAP  (10 * USEC_PER_MS) /* for a virtual address that would not go */
 #define SWEEP_EVERY (5 * USEC_PER_SEC) /* looks at all kernel switches */
+#define SWEEP_STEP  (5 * USEC_PER_MS)  /* between the turns of the loop that it takes */
 
 /* CONFIG: everything is to be done now. REPAIR: others have changed something: say so, count it,
  * damp it. RETRY: what was refused or put off; what is damped waits. */

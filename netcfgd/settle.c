@@ -12,9 +12,8 @@
 #include "netcfgd/engine_internal.h"
 
 #define ROUNDS_MAX  32
-#define SWEEP_CHUNK 64                /* switches in a turn of the loop */
-#define SWEEP_STEP  (5 * USEC_PER_MS) /* between turns */
-#define HEAL_LINES  3                 /* of a repair that are told in full */
+#define SWEEP_CHUNK 32 /* switches in a turn of the loop: at most 1 ms */
+#define HEAL_LINES  3  /* of a repair that are told in full */
 #define HELD_LINKS  64
 
 /* --- errors ---------------------------------------------------------------------------------- */

@@ -89,15 +89,35 @@ bool sysctl_read(const struct desired *d, struct kernel *k, size_t from, size_t 
 	return changed;
 }
 
-int sysctl_read_all(const struct desired *d, struct kernel *k)
+/* The switch of a link, as it was known; false: it was not asked for. */
+static bool known(const struct desired *old, const struct kernel *k,
+	const struct desired_link *link, const char *path, int32_t *ret)
 {
-	int32_t *v = reallocarray(k->sysctls, d->n_sysctls + 1, sizeof(*v));
+	for (size_t i = link->sysctl; i < link->sysctl + link->n_sysctls; i++) {
+		if (strcmp(old->sysctls[i].path, path) != 0)
+			continue;
+		*ret = k->sysctls[i];
+		return true;
+	}
+	return false;
+}
+
+int sysctl_read_new(const struct desired *old, const struct desired *d, struct kernel *k)
+{
+	int32_t *v = calloc(d->n_sysctls + 1, sizeof(*v));
 
 	if (!v)
 		return -ENOMEM;
+	for (size_t i = 0; i < d->n_sysctls; i++) {
+		const struct desired_sysctl *s = &d->sysctls[i];
+		const struct desired_link *link =
+			old && k->sysctls && s->link[0] ? desired_link_find(old, s->link) : NULL;
+
+		if (!link || !known(old, k, link, s->path, &v[i]))
+			v[i] = read_value(s->path);
+	}
+	free(k->sysctls);
 	k->sysctls = v;
-	for (size_t i = 0; i < d->n_sysctls; i++)
-		v[i] = read_value(d->sysctls[i].path);
 	return 0;
 }
 

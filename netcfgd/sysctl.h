@@ -30,10 +30,12 @@ struct sysctl {
 void sysctl_open(struct sysctl *s, const char *folder);
 void sysctl_fini(struct sysctl *s);
 
-/* The present values of what `d` asks for, into k->sysctls; unreadable ones become
- * SYSCTL_UNKNOWN. 0 or -ENOMEM. */
-int sysctl_read_all(const struct desired *d, struct kernel *k) __attribute__((warn_unused_result));
-/* The same for n of them from `from` on. True if one is not what it was. */
+/* The values of what `d` asks for, into k->sysctls; unreadable ones become SYSCTL_UNKNOWN. Those of
+ * links that `old` (NULL: there is none) asked for as well are taken over from there: each costs 10
+ * µs and more to read. 0 or -ENOMEM. */
+int sysctl_read_new(const struct desired *old, const struct desired *d, struct kernel *k)
+	__attribute__((warn_unused_result));
+/* The present values of n of them from `from` on. True if one is not what it was. */
 bool sysctl_read(const struct desired *d, struct kernel *k, size_t from, size_t n);
 /* Before the first write: what it is `now`. True: it is new, sysctl_store() is due. */
 bool sysctl_remember(struct sysctl *s, const struct desired_sysctl *w, int32_t now);

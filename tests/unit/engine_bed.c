@@ -69,6 +69,19 @@ void must(const char *command)
 		fail_msg("%s failed", command);
 }
 
+void batch(const char *text)
+{
+	char name[] = "/tmp/gatepair-test-batch-XXXXXX", command[64];
+	int fd = mkstemp(name);
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_text(name, text);
+	snprintf(command, sizeof(command), "ip -batch %s", name);
+	must(command);
+	unlink(name);
+}
+
 void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);

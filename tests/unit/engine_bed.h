@@ -23,6 +23,7 @@ extern char last_error[APPLY_TEXT_MAX * 2];
 /* Its exit status. */
 int run(const char *command);
 void must(const char *command);
+void batch(const char *text); /* lines for ip(8) */
 void write_text(const char *path, const char *text);
 int read_number(const char *path); /* -1: no such file */
 

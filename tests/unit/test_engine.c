@@ -6,6 +6,7 @@
 #include "tests/unit/engine_bed.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -242,6 +243,89 @@ static void test_backstop(void **state)
 	assert_int_equal(virtuals_up(), 0);
 }
 
+/* --- a large node ---------------------------------------------------------------------------- */
+
+#define MANY 250
+
+static char *many(const char *format, unsigned (*put)(char *, size_t, unsigned))
+{
+	size_t size = 512u * MANY + 64, len = (size_t)snprintf(NULL, 0, "%s", format);
+	char *text = malloc(size);
+
+	assert_non_null(text);
+	memcpy(text, format, len + 1);
+	for (unsigned i = 0; i < MANY; i++)
+		len += put(text + len, size - len, i);
+	return text;
+}
+
+static unsigned put_pair(char *text, size_t size, unsigned i)
+{
+	return (unsigned)snprintf(
+		text, size, "link add x%u type veth peer name y%u\nlink set y%u up\n", i, i, i);
+}
+
+static unsigned put_interface(char *text, size_t size, unsigned i)
+{
+	return (unsigned)snprintf(text, size,
+		"interface \"x%u\" { role = lan address = {\"10.9.%u.2/24\", "
+		"\"2001:db8:%x::2/64\"} }\n"
+		"vrrp \"v%u\" { interface = \"x%u\" vrid = 7 virtual-address = "
+		"{\"10.9.%u.1/24\"} }\n",
+		i, i, i, i, i, i);
+}
+
+static bool swept(void)
+{
+	return e.swept == 0 && e.sweep_at > clock_now_us() + USEC_PER_SEC;
+}
+
+/* Nothing in it may keep the lease waiting: not a reload, nor the looks at the switches. */
+static void test_large(void **state)
+{
+	char *links = many("", put_pair),
+	     *site = many("node = \"gw-01\"\ncluster { priority = 150 }\n", put_interface);
+	usec_t start, took, reload = USEC_NEVER, longest = 0;
+
+	(void)state;
+	batch(links);
+	assert_int_equal(commit(site), 0);
+	loop(USEC_PER_SEC, is_settled);
+	assert_int_equal(lease(LEASE_EV_ACQUIRE, 1, 10 * USEC_PER_SEC).result, LEASE_RES_OK);
+	loop(10 * USEC_PER_SEC, is_settled);
+	for (int i = 0; i < 5; i++) {
+		e.operations = 0;
+		start = clock_now_us();
+		assert_int_equal(commit_config(e.cfg), 0);
+		took = clock_now_us() - start;
+		reload = took < reload ? took : reload;
+		assert_int_equal(e.operations, 0);
+	}
+	/* The kernel does not tell of these. */
+	write_text("/proc/sys/net/ipv4/conf/x240/arp_ignore", "0\n");
+	write_text("/proc/sys/net/ipv4/conf/x3/arp_ignore", "0\n");
+	assert_int_equal(commit(site), 0);
+	while (!swept()) {
+		start = clock_now_us();
+		if (start < engine_due(&e))
+			continue;
+		engine_tick(&e, start);
+		took = clock_now_us() - start;
+		longest = took > longest ? took : longest;
+	}
+	print_message("%u interfaces: reloaded in %lld µs, swept in turns of at most %lld µs\n",
+		MANY, (long long)reload, (long long)longest);
+	assert_true(reload < 20 * MS && longest < 20 * MS);
+	assert_int_equal(read_number("/proc/sys/net/ipv4/conf/x240/arp_ignore"), 1);
+	assert_int_equal(read_number("/proc/sys/net/ipv4/conf/x3/arp_ignore"), 1);
+	start = clock_now_us();
+	restart(site);
+	assert_true(clock_now_us() - start < 800 * MS);
+	assert_true(e.lease.held && e.lease.adopted);
+	free(links);
+	free(site);
+}
+
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
@@ -253,6 +337,7 @@ static int tests(void)
 		cmocka_unit_test_setup_teardown(test_reload, begin, end),
 		cmocka_unit_test_setup_teardown(test_partial, begin, end),
 		cmocka_unit_test_setup_teardown(test_backstop, begin, end),
+		cmocka_unit_test_setup_teardown(test_large, begin, end),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

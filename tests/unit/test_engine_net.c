@@ -381,19 +381,6 @@ static void test_fight(void **state)
 
 /* --- what strangers do, and the kernel ------------------------------------------------------- */
 
-static void batch(const char *text)
-{
-	char name[] = "/tmp/gatepair-test-batch-XXXXXX", command[64];
-	int fd = mkstemp(name);
-
-	assert_true(fd >= 0);
-	close(fd);
-	write_text(name, text);
-	snprintf(command, sizeof(command), "ip -batch %s", name);
-	must(command);
-	unlink(name);
-}
-
 /* Addresses of a stranger's, on lo. */
 static void many_addresses(const char *verb, unsigned n)
 {
