@@ -89,11 +89,11 @@ static void on_rules(void *owner, uint64_t of)
 }
 
 /* The kernel keeps the virtual addresses meanwhile: the next netcfgd adopts the lease. */
-static void on_services_died(void *owner)
+static void on_services_died(void *owner, const char *why)
 {
 	struct netcfgd *n = owner;
 
-	daemon_error(n->daemon, "services: the process ended; netcfgd starts again with it");
+	daemon_error(n->daemon, "services: %s; netcfgd starts again with it", why);
 	exit(EXIT_FAILURE);
 }
 

@@ -51,8 +51,10 @@ static void watch(struct services *s)
 	int events = UV_READABLE | (due ? UV_WRITABLE : 0);
 
 	if (uv_poll_start(&s->poll, events, on_event) < 0)
-		s->ops->died(s->owner);
+		s->ops->died(s->owner, "its socket cannot be watched");
 }
+
+static void on_second(struct timer *t, usec_t now);
 
 int services_init(
 	struct services *s, uv_loop_t *loop, int fd, const struct services_ops *ops, void *owner)
@@ -67,6 +69,10 @@ int services_init(
 	if (rc < 0)
 		return rc;
 	s->poll.data = s;
+	rc = timer_init(&s->second, loop, on_second, s);
+	if (rc)
+		return rc;
+	timer_set(&s->second, clock_now_us() + USEC_PER_SEC);
 	return uv_poll_start(&s->poll, UV_READABLE, on_event);
 }
 
@@ -192,6 +198,8 @@ void services_take(struct services *s, const struct services_report *r)
 	case SERVICES_RULES_LOADED:
 		s->ops->rules(s->owner, r->rules.of);
 		break;
+	case SERVICES_ALIVE:
+		break;
 	}
 }
 
@@ -269,6 +277,8 @@ const char *services_check(struct services_report *r, const struct config *cfg, 
 		return NULL;
 	case SERVICES_RULES_LOADED:
 		return NULL; /* whether they are wanted, and fit, is for who takes them over */
+	case SERVICES_ALIVE:
+		return NULL;
 	}
 	return "a report of unknown kind";
 }
@@ -287,9 +297,11 @@ static void receive(struct services *s)
 			return;
 		if (n <= 0) {
 			uv_poll_stop(&s->poll);
-			s->ops->died(s->owner);
+			timer_set(&s->second, USEC_NEVER);
+			s->ops->died(s->owner, "the process ended");
 			return;
 		}
+		s->silent = 0;
 		why = n == sizeof(r) ? services_check(&r, s->cfg, clock_now_us())
 				     : "a report of the wrong size";
 		if (!why) {
@@ -310,6 +322,26 @@ static void on_event(uv_poll_t *p, int status, int events)
 	receive(s);
 	if ((events & UV_WRITABLE) && uv_is_active((uv_handle_t *)p))
 		flush(s);
+}
+
+/* Counted in turns of our own loop: a time in which this process or the whole machine stood still
+ * is one turn, however long it was. */
+bool services_second(struct services *s)
+{
+	return ++s->silent < SERVICES_SILENCE;
+}
+
+static void on_second(struct timer *t, usec_t now)
+{
+	struct services *s = t->owner;
+
+	timer_set(t, now + USEC_PER_SEC);
+	receive(s); /* what waits was said in time */
+	if (uv_is_active((uv_handle_t *)&s->poll) && !services_second(s)) {
+		uv_poll_stop(&s->poll);
+		timer_set(t, USEC_NEVER);
+		s->ops->died(s->owner, "the process hangs: nothing was heard of it for 10 s");
+	}
 }
 
 /* What is no longer configured is no longer shown. */

@@ -4,7 +4,9 @@
  * DHCP client (udhcpc) of the WAN, the DHCP servers and relays and router advertisements (dnsmasq),
  * the loading of the operator's own firewall rules (nft), the cabling probe. The first process,
  * which holds the lease, never waits for it; if it dies, netcfgd ends and is started again by the
- * supervisor, which costs neither the lease nor a packet. It ends when its parent does.
+ * supervisor, which costs neither the lease nor a packet. The same happens when nothing was heard
+ * of it for SERVICES_SILENCE: a process that is stuck would go on serving a LAN whose role has
+ * moved. It ends when its parent does.
  *
  * They talk over a private SEQPACKET socketpair, in these structs: both are the same program. What
  * comes from the services is checked like a stranger's word all the same (services_check()), as
@@ -18,6 +20,7 @@
 #include <uv.h>
 
 #include "common/log.h"
+#include "common/timer.h"
 #include "netcfgd/wan.h"
 
 #define SERVICES_MSG_MAX        (65536 + 64)
@@ -27,6 +30,8 @@
 #define SERVICES_LIST_MAX       16
 #define SERVICES_NAME_MAX       32
 #define SERVICES_STATE_MAX      16
+#define SERVICES_SIGN_US        (2 * USEC_PER_SEC) /* between signs of life */
+#define SERVICES_SILENCE        10                 /* seconds without any report */
 
 /* To the services: a struct services_order, for CONFIG followed by a packed Gp__Config. */
 enum services_order_kind {
@@ -48,6 +53,7 @@ enum services_report_kind {
 	SERVICES_CHILD, /* a child process changed its state; an empty state: no longer wanted */
 	SERVICES_WAN_STATE,    /* for people */
 	SERVICES_RULES_LOADED, /* what RULES asked for is in the kernel, to be taken over */
+	SERVICES_ALIVE,        /* its loop turns */
 };
 
 struct services_condition {
@@ -93,14 +99,16 @@ struct services_wan {
 struct services_ops {
 	void (*wan)(void *owner, const struct wan_lease *lease);
 	void (*rules)(void *owner, uint64_t of);
-	/* The other process is gone: so must this one be. */
-	void (*died)(void *owner);
+	/* The other process is gone, or as good as gone: so must this one be. */
+	void (*died)(void *owner, const char *why);
 };
 
 struct services {
 	const struct services_ops *ops;
 	void *owner;
 	uv_poll_t poll;
+	struct timer second;
+	unsigned silent; /* seconds of our own loop without a report */
 	int fd;
 	const struct config *cfg; /* NULL until the first; newest, sent or not */
 	bool held, config_due, role_due;
@@ -131,6 +139,8 @@ void services_rules(struct services *s, uint64_t of);
 
 /* Makes texts fit to be shown. NULL, or why the report is refused. */
 const char *services_check(struct services_report *r, const struct config *cfg, usec_t now);
+/* A second of our loop went by; false: the other process was silent for too long. */
+bool services_second(struct services *s);
 /* Takes a checked report in. */
 void services_take(struct services *s, const struct services_report *r);
 

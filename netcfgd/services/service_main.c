@@ -61,6 +61,7 @@ static struct {
 	struct nl request;
 	struct observe observe;
 	struct kernel k;
+	usec_t sign_at; /* the next sign of life */
 	usec_t dump_at; /* the picture is to be made anew; USEC_NEVER: no */
 	struct config *cfg;
 	bool role_known, held;
@@ -136,7 +137,7 @@ int service_self(void)
 
 void service_rearm(void)
 {
-	usec_t due = svc.dump_at;
+	usec_t due = svc.dump_at < svc.sign_at ? svc.dump_at : svc.sign_at;
 
 	for (EACH_MODULE(m))
 		if (svc.cfg && (*m)->due && (*m)->due() < due)
@@ -182,6 +183,10 @@ static void on_links(uv_poll_t *p, int status, int events)
 static void on_timer(struct timer *t, usec_t now)
 {
 	(void)t;
+	if (svc.sign_at <= now) {
+		service_report(&(struct services_report){.kind = SERVICES_ALIVE});
+		svc.sign_at = now + SERVICES_SIGN_US;
+	}
 	if (svc.dump_at <= now)
 		look(true);
 	for (EACH_MODULE(m))

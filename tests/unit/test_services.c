@@ -42,10 +42,11 @@ static void on_wan(void *owner, const struct wan_lease *lease)
 	b->last = *lease;
 }
 
-static void on_died(void *owner)
+static void on_died(void *owner, const char *why)
 {
 	struct bed *b = owner;
 
+	assert_non_null(why);
 	b->died++;
 }
 
@@ -83,6 +84,7 @@ static int teardown(void **state)
 	struct bed *b = *state;
 
 	uv_close((uv_handle_t *)&b->s.poll, on_closed);
+	timer_close(&b->s.second, NULL);
 	uv_run(&b->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&b->loop);
 	close(b->s.fd);
@@ -241,6 +243,35 @@ static void takes_reports(void **state)
 	assert_int_equal(b->died, 1);
 }
 
+/* Whoever says nothing for ten seconds of our loop hangs; one turn that took long is one second,
+ * and what waits to be read was said. */
+static void silence(void **state)
+{
+	struct bed *b = *state;
+	struct services_report alive = {.kind = SERVICES_ALIVE};
+
+	for (int i = 0; i < 1000; i++) {
+		if (i % 9 == 8)
+			report(b, &alive, sizeof(alive));
+		assert_true(services_second(&b->s));
+	}
+	report(b, &alive, sizeof(alive));
+	for (int i = 1; i < SERVICES_SILENCE; i++)
+		assert_true(services_second(&b->s));
+	assert_int_equal(send(b->far, &alive, sizeof(alive), 0), sizeof(alive));
+	timer_set(&b->s.second, clock_now_us() - 3600 * USEC_PER_SEC);
+	turn(b);
+	assert_int_equal(b->died, 0);
+	assert_true(b->s.silent <= 1);
+	for (int i = 1; i < SERVICES_SILENCE; i++)
+		services_second(&b->s);
+	timer_set(&b->s.second, 0);
+	turn(b);
+	assert_int_equal(b->died, 1);
+	turn(b);
+	assert_int_equal(b->died, 1);
+}
+
 static void refuses_reports(void **state)
 {
 	struct bed *b = *state;
@@ -292,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(orders, setup, teardown),
 		cmocka_unit_test_setup_teardown(latest_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_reports, setup, teardown),
+		cmocka_unit_test_setup_teardown(silence, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_reports, setup, teardown),
 	};
 
