@@ -186,7 +186,7 @@ static void input_vrrp(struct fw_batch *b)
 
 void policy_input(struct fw_batch *b, const struct desired *d)
 {
-	static const uint16_t mgmt_tcp[] = {22, 53, 80, 443}, mgmt_udp[] = {53, DHCP_SERVER};
+	static const uint16_t mgmt_tcp[] = {22, 80, 443}, mgmt_udp[] = {53, DHCP_SERVER};
 	struct rule r;
 
 	batch_chain(b, "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_ACCEPT);

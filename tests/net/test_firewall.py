@@ -477,7 +477,7 @@ def test_management_and_lan_and_wan_admit_their_own():
             lab.sw.run("ip", "addr", "add", "192.168.0.50/24", "dev", gw.port("ge1"))
             lab.sw.run("ip", "route", "add", "10.0.0.0/24", "via", mgmt)
             assert tcp(lab.sw, mgmt, 22) == "refused" and tcp(lab.sw, mgmt, 443) == "refused"
-            assert tcp(lab.sw, mgmt, 8080) is None
+            assert tcp(lab.sw, mgmt, 8080) is None and tcp(lab.sw, mgmt, 53) is None
             assert answer(lab.sw, mgmt, 53) == "refused" and answer(lab.sw, mgmt, 54) is None
             assert pings(lab.sw, mgmt, "-c2", "-i0.1", "-W1") == 2
             assert pings(lab.sw, LAN_CLIENT, "-c1", "-W1") == 0, "forwarded from mgmt"
