@@ -63,6 +63,24 @@ static unsigned take_lease(struct dhcp_client *c, const struct wan_lease *lease,
 	return DHCP_TELL;
 }
 
+/* --- the program ----------------------------------------------------------------------------- */
+
+static unsigned stop(struct dhcp_client *c)
+{
+	if (!c->running || c->stopping)
+		return 0;
+	c->stopping = true;
+	return DHCP_STOP;
+}
+
+/* One that hangs looks like a server that does not answer: without a lease it is replaced now and
+ * then, which costs nothing when it was all right. */
+static usec_t replace_at(const struct dhcp_client *c)
+{
+	return c->running && !c->stopping && c->carrier && !bound(c) ? c->heard + DHCP_REPLACE
+								     : USEC_NEVER;
+}
+
 /* --- events ---------------------------------------------------------------------------------- */
 
 static unsigned on_on(struct dhcp_client *c, const struct dhcp_client_event *ev, usec_t now)
@@ -97,10 +115,10 @@ static unsigned on_link(struct dhcp_client *c, const struct dhcp_client_event *e
 
 	c->carrier = ev->carrier;
 	c->index = ev->index;
-	if (other && c->running && !c->stopping) {
-		c->stopping = true; /* it listens on a link that is gone */
-		return DHCP_STOP;
-	}
+	if (other && c->running && !c->stopping)
+		return stop(c); /* it listens on a link that is gone */
+	if (back)
+		c->heard = now;
 	if (!back || !c->on)
 		return 0;
 	if (!bound(c))
@@ -123,6 +141,7 @@ static unsigned on_lease(struct dhcp_client *c, const struct wan_lease *lease, u
 		return 0;
 	c->crashing = c->unusable = c->unconfirmed = false;
 	c->program.quick = 0;
+	c->heard = now;
 	return take_lease(c, lease, now);
 }
 
@@ -136,14 +155,12 @@ static void blame(struct dhcp_client *c, const char *text)
 static unsigned on_bad(struct dhcp_client *c, const char *text)
 {
 	blame(c, text);
-	if (!c->running || c->stopping)
-		return 0;
-	c->stopping = true;
-	return DHCP_STOP;
+	return stop(c);
 }
 
 static unsigned on_nak(struct dhcp_client *c, usec_t now)
 {
+	c->heard = now;
 	if (bound(c))
 		return drop_lease(c, now, true);
 	blame(c, "a refusal of the address that it offered");
@@ -169,15 +186,16 @@ static unsigned on_exit_event(struct dhcp_client *c, const char *text, usec_t no
 
 static unsigned on_tick(struct dhcp_client *c, usec_t now)
 {
+	/* A program that still ran would have renewed it or said that it ended. */
 	if (bound(c) && c->lease.until <= now)
-		return drop_lease(c, now, false);
+		return drop_lease(c, now, false) | stop(c);
+	if (replace_at(c) <= now)
+		return stop(c);
 	if (c->confirm_by <= now) {
 		/* Its server is not there: perhaps this is another network. */
 		c->confirm_by = USEC_NEVER;
-		if (c->running && !c->stopping) {
-			c->stopping = true;
-			return DHCP_STOP;
-		}
+		if (c->running && !c->stopping)
+			return stop(c);
 	}
 	if (c->ask_at <= now) {
 		c->ask_at = USEC_NEVER;
@@ -222,6 +240,7 @@ unsigned dhcp_client_step(struct dhcp_client *c, const struct dhcp_client_event 
 	}
 	if (!c->running && c->on && c->index && c->carrier && now >= c->program.start_at) {
 		c->running = true;
+		c->heard = now;
 		respawn_started(&c->program, now);
 		actions |= DHCP_START;
 	}
@@ -253,8 +272,7 @@ usec_t dhcp_client_due(const struct dhcp_client *c)
 
 	if (!c->on)
 		return USEC_NEVER;
-	if (bound(c))
-		due = earlier(due, c->lease.until);
+	due = earlier(due, bound(c) ? c->lease.until : replace_at(c));
 	if (!c->running && c->index && c->carrier)
 		due = earlier(due, c->program.start_at);
 	return due;

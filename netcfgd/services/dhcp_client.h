@@ -67,10 +67,13 @@ struct dhcp_client {
 	usec_t confirm_by; /* else search anew; USEC_NEVER: nothing is to be confirmed */
 	usec_t ask_at;     /* for leases too short for udhcpc; USEC_NEVER: not needed */
 	bool unconfirmed;  /* the lease is from before a restart or a loss of carrier */
+	usec_t heard;      /* of the program, or its start: else it is taken for hanging */
 	char text[DHCP_CLIENT_TEXT_MAX];
 };
 
 #define DHCP_PATIENCE (30 * USEC_PER_SEC)
+/* A program without a lease that says nothing for so long is replaced: it may hang. */
+#define DHCP_REPLACE (180 * USEC_PER_SEC)
 
 void dhcp_client_init(struct dhcp_client *c, const char *link);
 /* Returns a set of enum dhcp_client_action. */

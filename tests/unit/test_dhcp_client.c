@@ -129,10 +129,12 @@ static void renewed_and_not(void **unused)
 	assert_int_equal(dhcp_client_trouble(&c, now), DHCP_NO_RENEWAL);
 	assert_int_equal(pass(28), 0);
 	assert_int_equal(c.lease.state, WAN_BOUND);
-	assert_int_equal(pass(1), DHCP_TELL);
+	assert_int_equal(pass(1), DHCP_TELL | DHCP_STOP); /* it may hang */
 	assert_int_equal(c.lease.state, WAN_NONE);
 	assert_int_equal(c.lease.address.family, AF_INET); /* to be asked for */
 	assert_int_equal(state(), DHCP_SEARCHING);
+	assert_int_equal(simple(DHCP_EV_EXIT), DHCP_START);
+	assert_int_equal(c.program.restarts, 0);
 	pass(31);
 	assert_int_equal(dhcp_client_trouble(&c, now), DHCP_NO_ANSWER);
 	assert_int_equal(give("203.0.113.160", 120), DHCP_TELL);
@@ -261,7 +263,7 @@ static void lease_is_found(void **unused)
 	assert_int_equal(state(), DHCP_RENEWING);
 	assert_int_equal(dhcp_client_trouble(&c, now), 0);
 	assert_int_equal(pass(39), 0);
-	assert_int_equal(pass(1), DHCP_TELL);
+	assert_int_equal(pass(1), DHCP_TELL | DHCP_STOP);
 	/* One that ended meanwhile, or is of before a reboot, is only asked for. */
 	dhcp_client_init(&c, "ge3");
 	w.state = WAN_NONE;
@@ -301,7 +303,32 @@ static void short_lease(void **unused)
 	assert_int_equal(pass(4), 0);
 	assert_int_equal(pass(1), DHCP_ASK);
 	assert_int_equal(pass(4), 0);
-	assert_int_equal(pass(1), DHCP_TELL);
+	assert_int_equal(pass(1), DHCP_TELL | DHCP_STOP);
+}
+
+/* Without a lease and without a word it is replaced now and then, but not while there is no cable.
+ */
+static void program_hangs(void **unused)
+{
+	(void)unused;
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(pass(179), 0);
+		assert_int_equal(pass(1), DHCP_STOP);
+		assert_int_equal(pass(600), 0);
+		assert_int_equal(simple(DHCP_EV_EXIT), DHCP_START);
+		assert_int_equal(c.program.restarts, 0);
+		assert_int_equal(dhcp_client_trouble(&c, now), DHCP_NO_ANSWER);
+	}
+	pass(100);
+	simple(DHCP_EV_NAK);
+	assert_int_equal(pass(179), 0);
+	link_is(3, false);
+	assert_int_equal(pass(3600), 0);
+	assert_int_equal(link_is(3, true), DHCP_ASK);
+	assert_int_equal(pass(179), 0);
+	assert_int_equal(give("203.0.113.100", 3600), DHCP_TELL);
+	assert_int_equal(pass(3599), 0);
+	assert_int_equal(pass(1), DHCP_TELL | DHCP_STOP);
 }
 
 static void switched_off(void **unused)
@@ -370,6 +397,7 @@ int main(void)
 		cmocka_unit_test(lease_is_found),
 		cmocka_unit_test_setup(useless_answers, searching),
 		cmocka_unit_test_setup(short_lease, searching),
+		cmocka_unit_test_setup(program_hangs, searching),
 		cmocka_unit_test_setup(switched_off, with_lease),
 		cmocka_unit_test(any_order),
 	};
