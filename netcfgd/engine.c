@@ -65,6 +65,8 @@ static void refresh(struct engine *e)
 
 static bool take(struct engine *e, usec_t now)
 {
+	char text[APPLY_TEXT_MAX];
+
 	if (reconcile_lease_complete(e->d, &e->k))
 		return true;
 	engine_settle_lease(e, now);
@@ -74,7 +76,11 @@ static bool take(struct engine *e, usec_t now)
 	engine_settle(e, SETTLE_CONFIG, now);
 	if (reconcile_lease_complete(e->d, &e->k))
 		return true;
-	if (engine_rules_wanted(e) && !e->k.fw.complete)
+	if (e->k.fw.complete || !engine_rules_wanted(e))
+		return false;
+	if (engine_rules_refused(e, text, sizeof(text)))
+		engine_report(e, text);
+	else
 		engine_report(e, "firewall: the rules of rules-file are not loaded yet, so nothing "
 				 "is forwarded; see the conditions of netcfgd if it stays");
 	return false;
@@ -294,9 +300,18 @@ uint64_t engine_rules_wanted(const struct engine *e)
 	return e->d && e->d->user_hash != e->k.fw.user ? e->d->user_hash : 0;
 }
 
+bool engine_rules_refused(const struct engine *e, char *text, size_t size)
+{
+	if (!engine_rules_wanted(e) || !e->nft.user_why[0])
+		return false;
+	snprintf(text, size, "firewall: rules-file: %.140s, so %s; correct the file and reload",
+		e->nft.user_why,
+		e->k.fw.complete ? "the rules before stay in force" : "nothing is forwarded");
+	return true;
+}
+
 void engine_take_rules(struct engine *e, uint64_t of, usec_t now)
 {
-	const char *why = "";
 	char text[APPLY_TEXT_MAX];
 	int rc;
 
@@ -304,16 +319,16 @@ void engine_take_rules(struct engine *e, uint64_t of, usec_t now)
 	if (!of || engine_rules_wanted(e) != of) {
 		rc = nft_unstage(&e->nft);
 	} else {
-		rc = nft_take_staged(&e->nft, of, &why);
+		rc = nft_take_staged(&e->nft, of);
 		if (!rc)
 			engine_settle(e, SETTLE_CONFIG, now);
 	}
-	if (!rc)
-		return;
-	snprintf(text, sizeof(text), "firewall: rules-file: %s%s%s; correct the file and reload",
-		why[0] ? why : "the kernel refuses", why[0] ? "" : ": ",
-		why[0] ? "" : strerror(-rc));
-	engine_report(e, text);
+	/* What cannot be cleared away now is before the next are loaded. */
+	if (engine_rules_refused(e, text, sizeof(text)))
+		engine_report(e, text);
+	else if (rc)
+		log_warn("firewall: table inet " USERRULES_STAGE ": cannot be deleted: %s",
+			strerror(-rc));
 }
 
 /* --- events ---------------------------------------------------------------------------------- */

@@ -73,6 +73,8 @@ int engine_set_wan(struct engine *e, const struct wan_lease *lease, usec_t now)
 	__attribute__((warn_unused_result));
 /* The digest of the operator's firewall rules that nft(8) has to load; 0: none. */
 uint64_t engine_rules_wanted(const struct engine *e);
+/* A sentence, while those that nft(8) took cannot be used. */
+bool engine_rules_refused(const struct engine *e, char *text, size_t size);
 /* nft(8) has loaded those with this digest. */
 void engine_take_rules(struct engine *e, uint64_t of, usec_t now);
 /* Carries out what the lease demands before it returns. */

@@ -94,7 +94,14 @@ static void status_virtuals(const struct netcfgd *n, Gp__NetcfgdStatus *st, stru
 
 static void status_conditions(const struct netcfgd *n, Gp__NetcfgdStatus *st, struct arena *scratch)
 {
-	st->conditions = arena_array(scratch, SERVICES_CONDITIONS_MAX, sizeof(*st->conditions));
+	char text[APPLY_TEXT_MAX], *own;
+
+	st->conditions = arena_array(scratch, SERVICES_CONDITIONS_MAX + 1, sizeof(*st->conditions));
+	own = st->conditions && engine_rules_refused(&n->engine, text, sizeof(text))
+		      ? arena_strdup(scratch, text)
+		      : NULL;
+	if (own)
+		st->conditions[st->n_conditions++] = own;
 	for (size_t i = 0; i < SERVICES_CONDITIONS_MAX && st->conditions; i++) {
 		char *s = n->services.conditions[i][0]
 				  ? arena_strdup(scratch, n->services.conditions[i])

@@ -286,6 +286,7 @@ static void take_user_rules(struct nft *n, struct userrules *u, uint64_t of)
 	n->user = *u;
 	n->user.of = of;
 	n->fw->user = of;
+	n->user_why[0] = '\0';
 	*u = (struct userrules){0};
 }
 
@@ -364,6 +365,7 @@ bool nft_drain(struct nft *n)
 
 struct outcome {
 	int err;
+	uint32_t seq; /* of what was refused */
 	char *text;
 	size_t text_size;
 };
@@ -373,10 +375,10 @@ static void on_ack(uint32_t seq, int err, const char *text, void *arg)
 {
 	struct outcome *out = arg;
 
-	(void)seq;
 	if (!err || out->err)
 		return;
 	out->err = err;
+	out->seq = seq;
 	snprintf(out->text, out->text_size, "%s", text);
 }
 
@@ -387,8 +389,10 @@ static int send_batch(struct nft *n, struct fw_batch *b, char *text, size_t text
 
 	n->request.seq = b->next;
 	rc = nl_send_acked(&n->request, b->buf, b->len, b->seq, b->last, on_ack, &out);
-	fw_batch_free(b);
 	n->refused = !rc && out.err;
+	if (n->refused)
+		userrules_culprit(b->buf, b->len, out.seq, n->culprit, sizeof(n->culprit));
+	fw_batch_free(b);
 	if (!rc)
 		rc = out.err;
 	/* What the kernel has now is not known for certain. */
@@ -464,10 +468,12 @@ static int seal(struct nft *n, char *text, size_t text_size)
 
 /* The kernel refuses what it let nft(8) load: the policy must not go without for that. A refused
  * transaction has changed nothing, so one that was right stays; else it is written without them. */
-static void give_up_user_rules(struct nft *n, const struct desired *d, bool stale)
+static void give_up_user_rules(struct nft *n, const struct desired *d, int err, bool stale)
 {
 	char text[128] = "";
 
+	snprintf(n->user_why, sizeof(n->user_why), "the kernel refuses %s (%s)",
+		n->refused && n->culprit[0] ? n->culprit : "them", strerror(-err));
 	userrules_free(&n->user);
 	n->fw->user = 0;
 	if (n->refused)
@@ -498,7 +504,7 @@ int nft_write(struct nft *n, const struct desired *d, bool open, char *text, siz
 	if (!rc)
 		rc = send_batch(n, &b, text, text_size);
 	if (rc && parts.user)
-		give_up_user_rules(n, d, stale);
+		give_up_user_rules(n, d, rc, stale);
 	if (rc)
 		return rc;
 	n->written = ready ? d->user_hash : 0;
@@ -538,18 +544,20 @@ int nft_unstage(struct nft *n)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-int nft_take_staged(struct nft *n, uint64_t of, const char **ret_why)
+int nft_take_staged(struct nft *n, uint64_t of)
 {
 	struct userrules user = {0};
 	struct content content;
 	struct look l;
 	int rc = look_at(n, USERRULES_STAGE, &l, &content, &user), gone;
 
-	*ret_why = "nft has loaded nothing";
+	snprintf(n->user_why, sizeof(n->user_why), "%s",
+		rc ? strerror(-rc) : "nft has loaded nothing");
 	if (!rc && !l.fw.present)
 		rc = -ENOENT;
 	if (!rc && (user.bad || l.many)) {
-		*ret_why = user.bad ? user.bad : "they have too many sets";
+		snprintf(n->user_why, sizeof(n->user_why), "%s",
+			user.bad ? user.bad : "they have too many sets");
 		rc = -E2BIG;
 	}
 	if (!rc)

@@ -22,6 +22,8 @@ struct nft {
 	/* What the listing of a policy with this hash adds up to; 0: not known. */
 	uint64_t content_of, content;
 	bool refused;       /* the last transaction, by the kernel's own word */
+	char culprit[96];   /* which of the operator's rules or sets it was; "": none */
+	char user_why[160]; /* a clause: why the operator's rules are not to be had; "": nothing */
 	bool content_fresh; /* found since others' changes were last looked for */
 	usec_t counted;     /* when the rules' counters were last asked for; 0: never */
 	size_t n_counts;
@@ -46,9 +48,8 @@ int nft_gate(struct nft *n, bool open, char *text, size_t text_size)
 	__attribute__((warn_unused_result));
 
 /* Takes the operator's rules over from the table that nft(8) has filled, and deletes that. `of`:
- * the digest of their text. On failure a clause in *ret_why. */
-int nft_take_staged(struct nft *n, uint64_t of, const char **ret_why)
-	__attribute__((warn_unused_result));
+ * the digest of their text. On failure user_why says why. */
+int nft_take_staged(struct nft *n, uint64_t of) __attribute__((warn_unused_result));
 int nft_unstage(struct nft *n) __attribute__((warn_unused_result));
 
 /* What the rules counted: the policy's first, then the operator's. How many. */

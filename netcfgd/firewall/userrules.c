@@ -10,6 +10,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -478,6 +479,66 @@ void userrules_add(struct userrules *u, const struct nlmsghdr *nlh)
 		u->bad = "they have a flowtable, whose packets pass by the policy";
 		break;
 	default:
+		break;
+	}
+}
+
+/* --- for people ------------------------------------------------------------------------------ */
+
+static const char *name_in(const struct nlmsghdr *nlh)
+{
+	static const uint16_t names[] = {[NFT_MSG_NEWRULE] = NFTA_RULE_CHAIN,
+		[NFT_MSG_NEWCHAIN] = NFTA_CHAIN_NAME,
+		[NFT_MSG_NEWSET] = NFTA_SET_NAME,
+		[NFT_MSG_NEWSETELEM] = NFTA_SET_ELEM_LIST_SET,
+		[NFT_MSG_NEWOBJ] = NFTA_OBJ_NAME};
+	int type = nfattr_type(nlh);
+	const char *name = "";
+
+	if (type >= 0 && (size_t)type < COUNT(names) && names[type])
+		name = nfattr_str(nfattrs_of(nlh).v[names[type]]);
+	return config_rules_reserved(name) ? "" : name;
+}
+
+static const struct nlmsghdr *message_at(const char *buf, size_t at)
+{
+	return (const void *)(buf + at);
+}
+
+/* Which one in its chain, from 1. */
+static unsigned number_of(const char *buf, size_t end, const char *chain)
+{
+	unsigned n = 1;
+
+	for (size_t at = 0; at < end; at += NLMSG_ALIGN(message_at(buf, at)->nlmsg_len))
+		n += nfattr_type(message_at(buf, at)) == NFT_MSG_NEWRULE &&
+		     strcmp(name_in(message_at(buf, at)), chain) == 0;
+	return n;
+}
+
+void userrules_culprit(const char *buf, size_t len, uint32_t seq, char *ret, size_t size)
+{
+	size_t at = 0;
+	const char *name;
+
+	ret[0] = '\0';
+	while (at < len && message_at(buf, at)->nlmsg_seq != seq)
+		at += NLMSG_ALIGN(message_at(buf, at)->nlmsg_len);
+	name = at < len ? name_in(message_at(buf, at)) : "";
+	if (!name[0])
+		return;
+	switch (nfattr_type(message_at(buf, at))) {
+	case NFT_MSG_NEWRULE:
+		snprintf(ret, size, "rule %u of chain %.60s", number_of(buf, at, name), name);
+		break;
+	case NFT_MSG_NEWCHAIN:
+		snprintf(ret, size, "chain %.60s", name);
+		break;
+	case NFT_MSG_NEWOBJ:
+		snprintf(ret, size, "object %.60s", name);
+		break;
+	default:
+		snprintf(ret, size, "set %.60s", name);
 		break;
 	}
 }

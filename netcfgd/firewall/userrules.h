@@ -41,5 +41,8 @@ void userrules_free(struct userrules *u);
 void userrules_add(struct userrules *u, const struct nlmsghdr *nlh);
 void userrules_elements_begin(struct userrules *u, uint32_t set_flags);
 void userrules_elements_end(struct userrules *u, const char *set);
+/* Which of the operator's the message numbered `seq` of a transaction is, for people ("rule 2 of
+ * chain user_input"); "" when it is none of them. */
+void userrules_culprit(const char *buf, size_t len, uint32_t seq, char *ret, size_t size);
 
 #endif

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "common/config_rules.h"
-#include "netcfgd/engine.h"
+#include "netcfgd/engine_internal.h"
 
 static struct engine e;
 static char last_error[512];
@@ -345,6 +345,63 @@ static void test_refused(void **state)
 	assert_true(e.k.fw.complete);
 }
 
+/* Makes the kernel refuse the rule: an expression of it is not known there. */
+static void spoil(const char *expression)
+{
+	char *at = memmem(e.nft.user.buf, e.nft.user.len, expression, strlen(expression) + 1);
+
+	assert_non_null(at);
+	*at = 'X';
+}
+
+static bool refuses(const char *words)
+{
+	char text[APPLY_TEXT_MAX];
+
+	return engine_rules_refused(&e, text, sizeof(text)) && strstr(text, words);
+}
+
+/* Passed by nft(8), refused in the end: those before stay, and people are told which it was. */
+static void test_mismatch(void **state)
+{
+	struct lease_event take = {.kind = LEASE_EV_ACQUIRE, .term = 20, .ttl = USEC_PER_SEC};
+	char rules[] =
+		"chain user_input { tcp dport 1 drop; tcp dport 2 limit rate 5/second drop; }";
+	char *script = config_rules_script(rules, USERRULES_STAGE, false);
+	uint64_t hash;
+
+	(void)state;
+	assert_non_null(script);
+	commit(texts[0]);
+	assert_true(load(texts[0]));
+	hash = e.k.fw.hash;
+	for (int fresh = 0; fresh < 2; fresh++) {
+		if (fresh) {
+			engine_fini(&e);
+			assert_int_equal(nft("flush ruleset"), 0);
+			assert_int_equal(engine_init(&e, &ops, NULL), 0);
+		}
+		commit(rules);
+		assert_int_equal(nft(script), 0);
+		assert_int_equal(nft_take_staged(&e.nft, userrules_hash(rules)), 0);
+		spoil("limit");
+		engine_settle(&e, SETTLE_CONFIG, clock_now_us());
+		assert_int_equal(engine_rules_wanted(&e), userrules_hash(rules));
+		assert_true(refuses("rule 2 of chain user_input"));
+		assert_true(refuses(fresh ? "nothing is forwarded" : "stay in force"));
+		assert_true(e.k.fw.complete == !fresh && !e.k.fw.stale);
+		take.term++;
+		assert_int_equal(engine_lease(&e, &take, clock_now_us()).result,
+			fresh ? LEASE_RES_FAILED : LEASE_RES_OK);
+		assert_true(e.k.fw.gate_open == !fresh);
+		if (!fresh)
+			assert_int_equal(e.k.fw.hash, hash);
+	}
+	assert_true(load(rules));
+	assert_false(refuses(""));
+	free(script);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -371,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_heal),
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_mismatch),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
