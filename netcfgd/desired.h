@@ -124,9 +124,11 @@ int desired_build(const struct config *cfg, struct desired **ret, char *why, siz
  * not among them counts as WAN_UNKNOWN. */
 int desired_build_wans(const struct config *cfg, const struct wan_lease *wans, size_t n_wans,
 	struct desired **ret, char *why, size_t why_size) __attribute__((warn_unused_result));
-/* Can what a DHCP server gave be used beside what is configured? It is a stranger's word. */
-int desired_check_wan(const struct config *cfg, const struct wan_lease *lease, char *why,
-	size_t why_size) __attribute__((warn_unused_result));
+/* Can what a DHCP server gave be used beside what is configured and what others gave? It is a
+ * stranger's word. */
+int desired_check_wan(const struct config *cfg, const struct wan_lease *lease,
+	const struct wan_lease *others, size_t n_others, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
 void desired_free(struct desired *d); /* NULL is fine */
 
 const struct desired_link *desired_link_find(const struct desired *d, const char *name);

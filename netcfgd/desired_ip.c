@@ -31,53 +31,10 @@ static bool is_unicast4(const struct config_prefix *p)
 	return p->family == AF_INET && a >> 24 != 0 && a >> 24 != 127 && a < 0xe0000000u;
 }
 
-static int conflict(const struct wan_lease *lease, const char *what, const char *object,
-	const struct config_prefix *p, char *why, size_t why_size)
+int desired_check_wan(const struct config *cfg, const struct wan_lease *lease,
+	const struct wan_lease *others, size_t n_others, char *why, size_t why_size)
 {
-	char a[CONFIG_PREFIX_STRLEN], b[CONFIG_PREFIX_STRLEN];
-
-	snprintf(why, why_size,
-		"interface %s: the DHCP server gave %s, %s %s (%s): not used; correct the server "
-		"or "
-		"use another subnet",
-		lease->link, config_prefix_to_str(&lease->address, a), what, object,
-		config_prefix_to_str(p, b));
-	return -EADDRINUSE;
-}
-
-static bool overlap(const struct config_prefix *a, const struct config_prefix *b)
-{
-	return config_prefix_contains(a, b) || config_prefix_contains(b, a);
-}
-
-static int check_against(
-	const struct config *cfg, const struct wan_lease *lease, char *why, size_t why_size)
-{
-	for (size_t i = 0; i < cfg->n_interfaces; i++) {
-		const struct config_interface *c = &cfg->interfaces[i];
-		bool same = strcmp(c->name, lease->link) == 0;
-
-		for (size_t n = 0; n < c->addresses.n; n++) {
-			const struct config_prefix *p = &c->addresses.v[n];
-
-			if (same ? prefix_same_host(p, &lease->address)
-				 : overlap(p, &lease->address))
-				return conflict(lease, "which is in the subnet of interface",
-					c->name, p, why, why_size);
-		}
-	}
-	for (size_t i = 0; i < cfg->n_vrrps; i++)
-		for (size_t n = 0; n < cfg->vrrps[i].addresses.n; n++)
-			if (prefix_same_host(&cfg->vrrps[i].addresses.v[n], &lease->address))
-				return conflict(lease, "which is a virtual address of vrrp",
-					cfg->vrrps[i].name, &cfg->vrrps[i].addresses.v[n], why,
-					why_size);
-	return 0;
-}
-
-int desired_check_wan(
-	const struct config *cfg, const struct wan_lease *lease, char *why, size_t why_size)
-{
+	char what[CONFIG_PREFIX_STRLEN + CONFIG_NAME_MAX + 64];
 	const struct config_interface *on = NULL;
 
 	for (size_t i = 0; i < cfg->n_interfaces && !on; i++)
@@ -102,7 +59,13 @@ int desired_check_wan(
 			lease->link);
 		return -EADDRNOTAVAIL;
 	}
-	return check_against(cfg, lease, why, why_size);
+	if (wan_conflict(cfg, lease, others, n_others, what, sizeof(what)) == 0)
+		return 0;
+	snprintf(why, why_size,
+		"interface %s: the DHCP server's answer cannot be used: %s; correct the server, or "
+		"use a static address",
+		lease->link, what);
+	return -EADDRINUSE;
 }
 
 /* --- which link a next hop is on ------------------------------------------------------------- */

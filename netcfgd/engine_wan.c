@@ -22,12 +22,13 @@ static bool has_dhcp(const struct config *cfg, const char *link)
 	return c && c->dhcp;
 }
 
-/* False: reported. */
-static bool usable(struct engine *e, const struct config *cfg, const struct wan_lease *lease)
+/* Beside the first `n` leases. False: reported. */
+static bool usable(
+	struct engine *e, const struct config *cfg, const struct wan_lease *lease, size_t n)
 {
 	char why[APPLY_TEXT_MAX];
 
-	if (desired_check_wan(cfg, lease, why, sizeof(why)) == 0)
+	if (desired_check_wan(cfg, lease, e->wans, n, why, sizeof(why)) == 0)
 		return true;
 	e->ops->error(e->owner, why);
 	return false;
@@ -42,7 +43,7 @@ void engine_keep_wans(struct engine *e, const struct config *cfg)
 		if (!has_dhcp(cfg, e->wans[i].link))
 			continue;
 		e->wans[n] = e->wans[i];
-		if (!usable(e, cfg, &e->wans[n]))
+		if (!usable(e, cfg, &e->wans[n], n))
 			e->wans[n].state = WAN_NONE;
 		n++;
 	}
@@ -85,7 +86,7 @@ int engine_set_wan(struct engine *e, const struct wan_lease *lease, usec_t now)
 	if (!w)
 		w = &e->wans[e->n_wans++];
 	*w = *lease;
-	rc = usable(e, e->cfg, w) ? 0 : -EADDRNOTAVAIL;
+	rc = usable(e, e->cfg, w, e->n_wans) ? 0 : -EADDRNOTAVAIL;
 	if (rc)
 		w->state = WAN_NONE;
 	return rebuild(e, now) ? -EINVAL : rc;

@@ -1,7 +1,7 @@
 # netcfgd: the kernel's network configuration and the address lease. netcfgd_LEASE is the pure core
 # that the simulation links as well. firewall/ is the policy, services/ the second process.
 netcfgd_LEASE := netcfgd/lease.c
-netcfgd_PURE := $(netcfgd_LEASE) $(addprefix netcfgd/,kernel.c desired.c desired_ip.c desired_switch.c reconcile.c \
+netcfgd_PURE := $(netcfgd_LEASE) $(addprefix netcfgd/,kernel.c wan.c desired.c desired_ip.c desired_switch.c reconcile.c \
 	reconcile_link.c reconcile_ip.c describe.c damp.c)
 netcfgd_FIREWALL := $(addprefix netcfgd/firewall/,rule.c batch.c nfattr.c content.c userrules.c policy_input.c firewall.c)
 netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/firewall/nft.c $(addprefix netcfgd/,nl.c observe.c sysctl.c \
@@ -35,7 +35,8 @@ test_userrules_PKGS := $(netcfgd_PKGS)
 test_rules_kernel_SRCS := $(netcfgd_ENGINE)
 test_rules_kernel_PKGS := $(netcfgd_PKGS)
 
-UNIT_TESTS += test_services test_child test_dhcp_client test_dhcp_server test_hook test_cabling test_cabling_ports test_acd
+UNIT_TESTS += test_wan test_services test_child test_dhcp_client test_dhcp_server test_hook test_cabling test_cabling_ports test_acd
+test_wan_SRCS := netcfgd/wan.c netcfgd/kernel.c
 test_services_SRCS := netcfgd/services.c
 test_child_SRCS := netcfgd/services/child.c
 test_dhcp_client_SRCS := netcfgd/services/dhcp_client.c

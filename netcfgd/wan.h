@@ -31,4 +31,10 @@ struct wan_lease {
 	usec_t until; /* CLOCK_BOOTTIME, as clock_now_us() */
 };
 
+/* 0, or -EADDRINUSE and in `why` the end of a sentence: a BOUND lease that is in the way of what is
+ * configured, or of one of the other leases (of which those of its own link are passed over). */
+int wan_conflict(const struct config *cfg, const struct wan_lease *lease,
+	const struct wan_lease *others, size_t n_others, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
+
 #endif

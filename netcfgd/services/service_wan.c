@@ -39,7 +39,8 @@ struct wan {
 	uv_poll_t hook_poll;
 	int hook, hook_far; /* ours, and the end that children inherit */
 	struct services_wan_state told;
-	usec_t look_at; /* what was told is to be looked at again */
+	char conflict[DHCP_CLIENT_TEXT_MAX]; /* why the lease is not used; "": it is */
+	usec_t look_at;                      /* what was told is to be looked at again */
 };
 
 static struct {
@@ -118,7 +119,7 @@ static void refresh_resolvers(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < WAN_MAX; i++)
-		if (self.wans[i].used && self.wans[i].core.on)
+		if (self.wans[i].used && self.wans[i].core.on && !self.wans[i].conflict[0])
 			leases[n++] = &self.wans[i].core.lease;
 	n = resolv_in_effect(self.cfg, leases, n, now);
 	if (self.resolvers_written && same_resolvers(now, n))
@@ -171,11 +172,11 @@ static void tell_trouble(const struct wan *w, usec_t now)
 			"%s: the DHCP server %s does not renew the address; check the server and "
 			"the uplink: the address is lost when its lease ends",
 			w->name, server_of(w, server));
-	if (trouble & DHCP_UNUSABLE)
+	if (trouble & DHCP_UNUSABLE || w->conflict[0])
 		snprintf(text[3], size,
 			"%s: the DHCP server's answer cannot be used: %s; correct the server, or "
 			"use a static address",
-			w->name, w->core.text);
+			w->name, w->conflict[0] ? w->conflict : w->core.text);
 	if (trouble & DHCP_CRASHING)
 		snprintf(text[4], size,
 			"%s: the DHCP client " UDHCPC " ends again and again (%s); check that the "
@@ -304,6 +305,8 @@ static void act(struct wan *w, unsigned actions, usec_t now)
 	if (actions & DHCP_ASK)
 		child_signal(&w->child, SIGUSR1);
 	if (actions & DHCP_TELL) {
+		if (w->core.lease.state != WAN_BOUND)
+			w->conflict[0] = '\0';
 		keep_lease(w);
 		tell_lease(w);
 		refresh_resolvers();
@@ -350,59 +353,30 @@ static void on_child_ended(struct child *c, int status)
 
 /* --- what it says ---------------------------------------------------------------------------- */
 
-/* The subnet of another of our interfaces could not be told from this one. */
-static const struct config_interface *overlapping(const struct wan *w, const struct wan_lease *l)
+/* Beside the configuration and the leases of the others. */
+static bool fits(const struct wan *w, const struct wan_lease *l, char *why, size_t why_size)
 {
-	for (size_t i = 0; i < self.cfg->n_interfaces; i++) {
-		const struct config_interface *c = &self.cfg->interfaces[i];
+	struct wan_lease mine = *l, others[WAN_MAX];
+	size_t n = 0;
 
-		for (size_t k = 0; k < c->addresses.n && strcmp(c->name, w->name) != 0; k++) {
-			const struct config_prefix *a = &c->addresses.v[k];
-
-			if (a->family == AF_INET && (config_prefix_contains(a, &l->address) ||
-							    config_prefix_contains(&l->address, a)))
-				return c;
-		}
-	}
-	return NULL;
-}
-
-/* Of this or any other interface; its peer may have it at the moment. */
-static const struct config_vrrp *virtual(const struct wan_lease *l)
-{
-	for (size_t i = 0; i < self.cfg->n_vrrps; i++) {
-		const struct config_prefixes *v = &self.cfg->vrrps[i].addresses;
-
-		for (size_t k = 0; k < v->n; k++)
-			if (v->v[k].family == AF_INET && v->v[k].v4.s_addr == l->address.v4.s_addr)
-				return &self.cfg->vrrps[i];
-	}
-	return NULL;
+	memcpy(mine.link, w->name, sizeof(mine.link));
+	for (size_t i = 0; i < WAN_MAX; i++)
+		if (self.wans[i].used && self.wans[i].core.on && !self.wans[i].conflict[0])
+			others[n++] = self.wans[i].core.lease;
+	return wan_conflict(self.cfg, &mine, others, n, why, why_size) == 0;
 }
 
 static void on_lease(struct wan *w, const struct hook_message *m)
 {
-	char why[DHCP_CLIENT_TEXT_MAX] = "", address[CONFIG_PREFIX_STRLEN];
+	char why[DHCP_CLIENT_TEXT_MAX] = "";
 	struct wan_lease lease;
 	struct dhcp_client_event ev = {.kind = DHCP_EV_LEASE, .lease = &lease, .text = why};
-	const struct config_interface *other;
-	const struct config_vrrp *vrrp;
 
-	if (hook_lease(m, clock_now_us(), &lease, why, sizeof(why))) {
+	if (hook_lease(m, clock_now_us(), &lease, why, sizeof(why)) ||
+		!fits(w, &lease, why, sizeof(why)))
 		ev.kind = DHCP_EV_BAD;
-	} else {
-		other = overlapping(w, &lease);
-		vrrp = virtual(&lease);
-		if (vrrp) {
-			ev.kind = DHCP_EV_BAD;
-			snprintf(why, sizeof(why), "%s is a virtual address of vrrp %s",
-				config_prefix_to_str(&lease.address, address), vrrp->name);
-		} else if (other) {
-			ev.kind = DHCP_EV_BAD;
-			snprintf(why, sizeof(why), "%s overlaps the network of %s",
-				config_prefix_to_str(&lease.address, address), other->name);
-		}
-	}
+	else
+		w->conflict[0] = '\0';
 	step(w, &ev);
 }
 
@@ -477,8 +451,12 @@ static void turn_on(const char *name)
 		w = take_place(name);
 	if (!w || w->core.on)
 		return;
-	if (find_lease(w, &found))
+	w->conflict[0] = '\0';
+	if (find_lease(w, &found)) {
 		ev.lease = &found;
+		if (found.state == WAN_BOUND)
+			fits(w, &found, w->conflict, sizeof(w->conflict));
+	}
 	look_at_link(w);
 	step(w, &ev);
 }
@@ -510,15 +488,24 @@ static void apply_config(void)
 	refresh_resolvers();
 }
 
+/* What is configured now may be in the way of a lease, or no longer be. */
+static void look_at_lease(struct wan *w, usec_t now)
+{
+	w->conflict[0] = '\0';
+	if (w->core.lease.state != WAN_BOUND)
+		return;
+	if (wan_conflict(self.cfg, &w->core.lease, NULL, 0, w->conflict, sizeof(w->conflict)) == 0)
+		tell_lease(w);
+	act(w, 0, now);
+}
+
 static void on_config(const struct config *cfg, usec_t now)
 {
-	(void)now;
 	self.cfg = cfg;
-	apply_config();
-	/* What the configuration before was in the way of may be used now. */
 	for (size_t i = 0; i < WAN_MAX; i++)
-		if (self.wans[i].used && self.wans[i].core.lease.state == WAN_BOUND)
-			tell_lease(&self.wans[i]);
+		if (self.wans[i].used && self.wans[i].core.on)
+			look_at_lease(&self.wans[i], now);
+	apply_config();
 }
 
 static void on_links(unsigned changes, usec_t now)

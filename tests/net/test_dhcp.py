@@ -240,10 +240,12 @@ def test_reload_in_the_way_of_a_lease():
         gw.write_config(WAN + 'interface "ge2" { role = lan  address = {"203.0.113.2/24"} }\n')
         gw.ctl("reload")
         wait(lambda: not addresses(gw), 5, "two interfaces in one subnet are none", lambda: addresses(gw))
+        wait(lambda: says(gw, "ge3", address, "overlaps the network of ge2"), 2, "it is told", lambda: conditions(gw))
         gw.write_config(WAN)
         gw.ctl("reload")
         wait(lambda: only_address(gw) == address, 5, "the address is back", lambda: (wan(gw), addresses(gw)))
         wait(lambda: default_routes(gw) == [(SERVER, "ge3", 0)], 2, "the default route is back")
+        wait(lambda: not conditions(gw), 2, "it is over", lambda: conditions(gw))
 
 
 def test_after_a_reboot():

@@ -301,7 +301,7 @@ static void test_wan_ends(void **state)
 	/* A lease over our own subnet is a mistake or an attack. */
 	assert_true(give(WAN_BOUND, "10.0.0.77/24", 600 * USEC_PER_SEC) < 0);
 	assert_false(has("ge3", "10.0.0.77/24"));
-	assert_non_null(strstr(last_error, "subnet of interface ge2"));
+	assert_non_null(strstr(last_error, "overlaps the network of ge2"));
 	/* Switched off, it leaves nothing. */
 	assert_int_equal(give(WAN_BOUND, "198.51.100.9/24", 60 * USEC_PER_SEC), 0);
 	assert_int_equal(commit(NODE "interface \"ge3\" { role = wan }\n"), 0);

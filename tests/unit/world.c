@@ -211,7 +211,7 @@ void world_desire(struct world *w)
 	char why[256] = "";
 	int rc;
 
-	if (w->n_wans && desired_check_wan(&w->cfg, &w->wans[0], why, sizeof(why)))
+	if (w->n_wans && desired_check_wan(&w->cfg, &w->wans[0], NULL, 0, why, sizeof(why)))
 		w->n_wans = 0;
 	rc = desired_build_wans(&w->cfg, w->wans, w->n_wans, &w->d, why, sizeof(why));
 	if (rc)
