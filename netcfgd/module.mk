@@ -10,7 +10,7 @@ netcfgd_ENGINE := $(netcfgd_PURE) $(netcfgd_FIREWALL) netcfgd/firewall/nft.c $(a
 netcfgd_CABLING := $(addprefix netcfgd/services/,probe.c cabling.c cabling_text.c)
 netcfgd_DHCP := $(addprefix netcfgd/services/,dhcp_client.c dhcp_server.c dhcp_file.c hook.c resolv.c)
 netcfgd_SERVICES := netcfgd/services.c $(netcfgd_DHCP) $(netcfgd_CABLING) $(addprefix netcfgd/services/,service_main.c \
-	service_file.c service_wan.c service_dhcp.c service_rules.c service_cabling.c service_addresses.c child.c \
+	service_file.c service_wan.c service_dhcp.c goodbye.c service_rules.c service_cabling.c service_addresses.c child.c \
 	cabling_ports.c acd.c ethernet.c wire.c)
 
 PROGRAMS += netcfgd

@@ -13,6 +13,7 @@
 
 #include "netcfgd/services/child.h"
 #include "netcfgd/services/dhcp_server.h"
+#include "netcfgd/services/goodbye.h"
 #include "netcfgd/services/respawn.h"
 #include "netcfgd/services/service_wan.h"
 
@@ -210,6 +211,9 @@ static void on_child_ended(struct child *c, int status)
 	}
 	s->stopping = false;
 	free_text(&s->run);
+	/* Its last advert may have come after our last word. */
+	if (s == &self.servers[LAN] && !self.held)
+		goodbye_routers(self.cfg, self.picture);
 	/* Its place may be needed. */
 	if (s->configured)
 		settle(s, now);
@@ -279,9 +283,13 @@ static void on_config(const struct config *cfg, usec_t now)
 
 static void on_role(bool held, usec_t now)
 {
+	bool lost = self.held && !held;
+
 	(void)now;
 	self.held = held;
 	settle_all();
+	if (lost)
+		goodbye_routers(self.cfg, self.picture);
 }
 
 static void on_links(unsigned changes, usec_t now)

@@ -446,6 +446,12 @@ def test_lan_router_adverts():
         wait(lambda: routers() == [link_local(active)], 30, "a default route", routers)
         text = run("ip", "-n", host.name, "-6", "addr", "show", "dev", "eth0")
         assert "2001:db8:2:" in text, text
+        active.ctl("switchover")
+        lab.wait_role(standby, "Active")
+        wait(lambda: link_local(active) not in routers(), 5, "the old one says goodbye", routers)
+        wait(lambda: routers() == [link_local(standby)], 20, "the new one is the only router", routers)
+        lab.wait_ready()
+        active, standby = standby, active
         active.power_cut()
         lab.wait_role(standby, "Active")
         wait(lambda: link_local(standby) in routers(), 20, "the new Active is a router", routers)
