@@ -14,6 +14,13 @@
 #include "netcfgd/observe.h"
 
 #define ENGINE_MAX_FAILING 64
+#define ENGINE_MAX_DOUBTS  8
+
+/* The kernel knows no such link: no error if it is gone, which the next look tells. */
+struct engine_doubt {
+	uint32_t link;
+	char text[APPLY_TEXT_MAX];
+};
 
 struct engine_ops {
 	void (*links_changed)(void *owner);
@@ -54,6 +61,8 @@ struct engine {
 	uint64_t failing[ENGINE_MAX_FAILING], failing_now[ENGINE_MAX_FAILING];
 	size_t n_failing, n_failing_now;
 	char last_error[APPLY_TEXT_MAX];
+	struct engine_doubt doubts[ENGINE_MAX_DOUBTS];
+	size_t n_doubts;
 };
 
 int engine_init(struct engine *e, const struct engine_ops *ops, void *owner)

@@ -92,6 +92,7 @@ struct kernel_link *kernel_link_put(struct kernel *k, const struct kernel_link *
 	l->up = attrs->up;
 	l->carrier = attrs->carrier;
 	l->ether = attrs->ether;
+	l->aliased = attrs->aliased;
 	l->ours = attrs->ours;
 	return l;
 }
@@ -251,13 +252,30 @@ const struct kernel_route *kernel_route_find(
 	return e ? &e->route : NULL;
 }
 
+/* The way to a subnet in which none of our addresses is. */
+static bool is_strangers(const struct kernel *k, const struct kernel_route *r)
+{
+	const struct kernel_link *l = kernel_link(k, r->oif);
+
+	for (size_t i = 0; l && i < l->n_addrs; i++) {
+		struct config_prefix net = prefix_network(&l->addrs[i].prefix);
+
+		if (l->addrs[i].owner != OWNER_OTHER && same(&net, &r->prefix))
+			return false;
+	}
+	return r->owner == OWNER_KERNEL;
+}
+
 int kernel_route_put(struct kernel *k, const struct kernel_route *r)
 {
 	struct kernel_route_key key = kernel_route_key(&r->prefix, r->metric, r->table);
 	struct kernel_route_entry *e = route_find(k, &key);
 
 	if (!e) {
-		if (HASH_COUNT(k->routes) >= KERNEL_MAX_ROUTES)
+		size_t n = HASH_COUNT(k->routes);
+
+		/* Strangers leave room for ours. */
+		if (n >= 2 * KERNEL_MAX_ROUTES || (n >= KERNEL_MAX_ROUTES && is_strangers(k, r)))
 			return -ENOSPC;
 		e = calloc(1, sizeof(*e));
 		if (!e)

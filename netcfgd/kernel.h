@@ -16,7 +16,7 @@
 
 #define KERNEL_MAX_LINKS  8192
 #define KERNEL_MAX_ADDRS  4096 /* strangers' per link; as many again of ours */
-#define KERNEL_MAX_ROUTES 8192 /* ours */
+#define KERNEL_MAX_ROUTES 8192 /* strangers' ways to their subnets; as many again of ours */
 #define KERNEL_MAX_RULES  1024 /* ours */
 #define KERNEL_MAC_LEN    6
 #define KERNEL_TABLE_MAIN 254       /* RT_TABLE_MAIN */
@@ -56,6 +56,7 @@ struct kernel_link {
 	uint8_t mac[KERNEL_MAC_LEN];
 	uint32_t mtu;
 	bool up, carrier, ether;
+	bool aliased;  /* somebody gave it an alias */
 	bool ours;     /* its alias says so: a vlan, bridge or bond that we made */
 	bool fresh;    /* new, or newly named: its switches were not read yet */
 	bool appeared; /* likewise, and nothing was made right on it yet */

@@ -149,7 +149,9 @@ static void on_link(struct observe *o, const struct nlmsghdr *nlh)
 		o->changed |= OBSERVE_LINK | OBSERVE_NEW_LINK;
 		return;
 	}
-	if (!a.v[IFLA_IFNAME] || mnl_attr_get_payload_len(a.v[IFLA_IFNAME]) > IFNAMSIZ)
+	/* Without an MTU it is no description of the link, but an event of a wireless one. */
+	if (!a.v[IFLA_MTU] || !a.v[IFLA_IFNAME] ||
+		mnl_attr_get_payload_len(a.v[IFLA_IFNAME]) > IFNAMSIZ)
 		return;
 	strncpy(l.name, mnl_attr_get_str(a.v[IFLA_IFNAME]), sizeof(l.name) - 1);
 	l.parent = a.v[IFLA_LINK_NETNSID] ? 0 : u32_of(a.v[IFLA_LINK]);
@@ -158,6 +160,7 @@ static void on_link(struct observe *o, const struct nlmsghdr *nlh)
 	l.up = ifi->ifi_flags & IFF_UP;
 	l.carrier = a.v[IFLA_CARRIER] ? u8_of(a.v[IFLA_CARRIER]) : ifi->ifi_flags & IFF_LOWER_UP;
 	l.ether = ifi->ifi_type == ARPHRD_ETHER;
+	l.aliased = a.v[IFLA_IFALIAS];
 	l.ours = string_is(a.v[IFLA_IFALIAS], OBSERVE_ALIAS);
 	if (a.v[IFLA_ADDRESS] && mnl_attr_get_payload_len(a.v[IFLA_ADDRESS]) == sizeof(l.mac))
 		memcpy(l.mac, mnl_attr_get_payload(a.v[IFLA_ADDRESS]), sizeof(l.mac));
@@ -272,7 +275,8 @@ static void on_route(struct observe *o, const struct nlmsghdr *nlh)
 		return;
 	o->changed |= OBSERVE_ROUTE;
 	rc = kernel_route_put(o->k, &r);
-	if (rc)
+	/* More of strangers' than there is room for. */
+	if (rc && !(rc == -ENOSPC && r.owner == OWNER_KERNEL))
 		o->err = rc;
 }
 

@@ -83,12 +83,13 @@ static bool has_members(const struct ctx *c, const struct kernel_link *l)
 	return false;
 }
 
-/* The bonding driver makes one by itself when it is loaded, which nobody uses. */
+/* The bonding driver makes one by itself when it is loaded, which nobody uses: nothing about it was
+ * set by anybody. */
 static bool is_drivers_bond(
 	const struct ctx *c, const struct desired_link *w, const struct kernel_link *l)
 {
-	return w && w->kind == LINK_BOND && l->kind == LINK_BOND && !l->ours && !l->up &&
-	       !l->n_addrs && !has_members(c, l);
+	return w && w->kind == LINK_BOND && l->kind == LINK_BOND && !l->aliased && !l->up &&
+	       !l->bond_mode && !l->n_addrs && !has_members(c, l);
 }
 
 void reconcile_del_links(struct ctx *c)

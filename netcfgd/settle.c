@@ -54,10 +54,26 @@ void engine_on_error(const struct op *op, int err, const char *text, void *arg)
 {
 	struct engine *e = arg;
 
-	(void)op;
-	(void)err;
+	if (err == -ENODEV && op->index && e->n_doubts < ENGINE_MAX_DOUBTS) {
+		struct engine_doubt *d = &e->doubts[e->n_doubts++];
+
+		d->link = op->index;
+		snprintf(d->text, sizeof(d->text), "%s", text);
+		return;
+	}
 	e->failures++;
 	engine_report(e, text);
+}
+
+static void report_doubts(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_doubts; i++) {
+		if (!kernel_link(&e->k, e->doubts[i].link))
+			continue;
+		e->failures++;
+		engine_report(e, e->doubts[i].text);
+	}
+	e->n_doubts = 0;
 }
 
 /* A sentence, if something about the link is for people to mend. */
@@ -151,6 +167,7 @@ int engine_look(struct engine *e)
 	e->seen = changed != 0;
 	if (changed < 0)
 		return changed;
+	report_doubts(e);
 	if (changed & (OBSERVE_LINK | OBSERVE_ADDR))
 		e->links_changed = true;
 	if ((changed & OBSERVE_NEW_LINK) && e->d && e->k.sysctls)
@@ -379,6 +396,7 @@ static bool apply_round(struct engine *e, enum settle_mode mode, struct settled 
 		.on_error = engine_on_error,
 		.arg = e};
 	size_t named = s->healed.n;
+	uint64_t failures = e->failures;
 	struct apply_report r;
 	int rc;
 
@@ -391,8 +409,8 @@ static bool apply_round(struct engine *e, enum settle_mode mode, struct settled 
 		count_repairs(e, &s->healed, now);
 	}
 	s->done += r.done;
-	s->failed = s->failed || r.failed;
 	rc = engine_look(e);
+	s->failed = s->failed || e->failures != failures;
 	if (rc) {
 		engine_report(e, "kernel: its state cannot be read; it is tried again");
 		s->failed = true;

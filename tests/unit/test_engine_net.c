@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "netcfgd/engine_internal.h"
+
 #define NODE "node = \"gw-01\"\n"
 #define BRIDGE                                                                                     \
 	NODE "interface \"lan1\" { role = ha device = \"dev1\" mac = \"52:54:00:00:00:77\" }\n"    \
@@ -471,6 +473,20 @@ static void test_many_strangers(void **state)
 	assert_int_equal(errors, 0);
 }
 
+/* It went while it was to be set up: what is told is that it is not there. */
+static void test_gone_meanwhile(void **state)
+{
+	(void)state;
+	assert_int_equal(commit(WAN), 0);
+	must("ip link set ge2 down");
+	assert_true(observe_drain(&e.observe) > 0);
+	must("ip link del ge2");
+	engine_settle(&e, SETTLE_REPAIR, clock_now_us());
+	assert_null(link_of("ge2"));
+	assert_non_null(strstr(last_error, "there is none of this name"));
+	assert_int_equal(errors, 1);
+}
+
 static void test_alternative_name(void **state)
 {
 	(void)state;
@@ -501,6 +517,7 @@ static int tests(void)
 		cmocka_unit_test_setup_teardown(test_another_root, begin, end),
 		cmocka_unit_test_setup_teardown(test_lost_notifications, begin, end),
 		cmocka_unit_test_setup_teardown(test_many_strangers, begin, end),
+		cmocka_unit_test_setup_teardown(test_gone_meanwhile, begin, end),
 		cmocka_unit_test_setup_teardown(test_alternative_name, begin, end),
 	};
 

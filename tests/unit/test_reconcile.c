@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -489,10 +490,45 @@ static void test_drivers_bond(void **state)
 	assert_ptr_equal(link_of(&w, "bond0"), bond);
 	assert_true(reconcile_name_taken(w.d, &w.d->links[1], &w.m.k));
 	bond->up = false;
+	bond->aliased = true;
+	settle(&w);
+	assert_ptr_equal(link_of(&w, "bond0"), bond);
+	bond->aliased = false;
+	bond->bond_mode = 1;
+	settle(&w);
+	assert_ptr_equal(link_of(&w, "bond0"), bond);
+	bond->bond_mode = 0;
 	settle(&w);
 	assert_true(link_of(&w, "bond0")->ours);
 	check_desired(&w);
 	world_end(&w);
+}
+
+/* Strangers' subnets without end leave room for the ways to ours, and for our routes. */
+static void test_strangers_subnets(void **state)
+{
+	struct kernel_link attrs = {.index = 2, .name = "ge2"};
+	struct kernel_addr ours = {
+		.prefix = world_v4(192, 168, 7, 2, 24), .owner = OWNER_CONFIG, .until = USEC_NEVER};
+	struct kernel_route r = {.table = KERNEL_TABLE_MAIN, .oif = 2, .owner = OWNER_KERNEL};
+	struct kernel k;
+
+	(void)state;
+	kernel_init(&k);
+	assert_non_null(kernel_link_put(&k, &attrs));
+	assert_int_equal(kernel_addr_put(&k, 2, &ours), 0);
+	for (unsigned i = 0; i < KERNEL_MAX_ROUTES; i++) {
+		r.prefix = world_v4(10, i / 256, i % 256, 0, 24);
+		assert_int_equal(kernel_route_put(&k, &r), 0);
+	}
+	r.prefix = world_v4(172, 16, 0, 0, 24);
+	assert_int_equal(kernel_route_put(&k, &r), -ENOSPC);
+	r.prefix = world_v4(192, 168, 7, 0, 24);
+	assert_int_equal(kernel_route_put(&k, &r), 0);
+	r.owner = OWNER_CONFIG;
+	r.prefix = world_v4(172, 16, 0, 0, 24);
+	assert_int_equal(kernel_route_put(&k, &r), 0);
+	kernel_fini(&k);
 }
 
 /* Where no pair of objects is compared with each other, a plan for many costs little. */
@@ -538,6 +574,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_drivers_bond),
+		cmocka_unit_test(test_strangers_subnets),
 		cmocka_unit_test(test_many),
 	};
 
