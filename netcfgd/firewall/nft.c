@@ -22,6 +22,7 @@
 
 #define EVENTS_PER_DRAIN 4096
 #define DUMP_TRIES       5
+#define FORGET_TRIES     64
 #define SETS_MAX         (USERRULES_MAX_SETS + 32)
 #define SET_NAME_MAX     64
 #define COUNTS_GAP       (200 * USEC_PER_MS)
@@ -290,6 +291,13 @@ static void take_user_rules(struct nft *n, struct userrules *u, uint64_t of)
 	*u = (struct userrules){0};
 }
 
+/* As it was written down, the gate's keys all there or none. */
+static bool is_whole(const struct look *l, const struct content *content)
+{
+	return !l->many && (!l->gate_elements || l->gate_elements == FIREWALL_GATE_KEYS) &&
+	       l->stated == content_digest(content);
+}
+
 int nft_observe(struct nft *n, const struct desired *d)
 {
 	struct content content;
@@ -307,10 +315,7 @@ int nft_observe(struct nft *n, const struct desired *d)
 	l.fw.complete = l.fw.hash & FIREWALL_COMPLETE;
 	l.fw.user = ready;
 	l.fw.gate_open = l.gate_elements > 0;
-	/* Some of the keys only: neither open nor closed. */
-	l.fw.stale = l.fw.stale || l.many ||
-		     (l.gate_elements > 0 && l.gate_elements != FIREWALL_GATE_KEYS) ||
-		     (l.fw.present && l.stated != content_digest(&content));
+	l.fw.stale = l.fw.stale || (l.fw.present && !is_whole(&l, &content));
 	*n->fw = l.fw;
 	if (l.fw.present && !l.fw.stale && l.fw.hash == d->fw_hash) {
 		n->content = l.stated;
@@ -346,10 +351,32 @@ static void on_event(const struct nlmsghdr *nlh, void *arg)
 		n->foreign = true;
 }
 
+/* Notifications were lost: was one of them of ours? What the operator's sets have learnt would not
+ * outlive that it is written again for nothing. */
+static bool changed_unheard(struct nft *n)
+{
+	struct userrules none = {0};
+	struct content content;
+	struct look l;
+	int rc;
+
+	if (!n->fw->present || n->fw->stale || n->content_of != n->fw->hash)
+		return true;
+	rc = look_at(n, FIREWALL_TABLE, &l, &content, &none);
+	userrules_free(&none);
+	return rc || !is_whole(&l, &content) || l.fw.hash != n->fw->hash ||
+	       l.stated != n->content || (l.gate_elements > 0) != n->fw->gate_open;
+}
+
 bool nft_drain(struct nft *n)
 {
 	int rc = nl_events(&n->events, EVENTS_PER_DRAIN, on_event, n);
-	bool foreign = n->foreign || rc < 0;
+	bool lost = rc < 0, foreign;
+
+	/* Nothing is added, and no loss told, until all that waits is read. */
+	for (int i = 0; lost && rc && i < FORGET_TRIES; i++)
+		rc = nl_events(&n->events, EVENTS_PER_DRAIN, on_event, n);
+	foreign = n->foreign || (lost && changed_unheard(n));
 
 	n->foreign = false;
 	/* Perhaps it was in the listing already. */

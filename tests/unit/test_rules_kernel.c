@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -402,6 +403,36 @@ static void test_mismatch(void **state)
 	free(script);
 }
 
+/* More happens in others' tables than we can hear of. */
+static void test_lost_notifications(void **state)
+{
+	const int small = 1;
+	char script[16384];
+	size_t len = 0;
+	uint64_t repairs;
+
+	(void)state;
+	commit(texts[1]);
+	assert_true(load(texts[1]));
+	for (int i = 0; i < 200; i++)
+		len += (size_t)snprintf(script + len, sizeof(script) - len,
+			"add table inet other%d\nadd chain inet other%d c\n", i, i);
+	assert_int_equal(
+		setsockopt(e.nft.events.fd, SOL_SOCKET, SO_RCVBUFFORCE, &small, sizeof(small)), 0);
+	engine_readable(&e, clock_now_us() + 300 * USEC_PER_SEC);
+	repairs = e.repairs;
+	assert_int_equal(nft(script), 0);
+	engine_readable(&e, clock_now_us() + 320 * USEC_PER_SEC);
+	assert_false(e.k.fw.stale);
+	assert_int_equal(e.repairs, repairs);
+	/* Ours among them. */
+	snprintf(script + len, sizeof(script) - len, "flush chain inet gatepair user_input\n");
+	assert_int_equal(nft(script), 0);
+	engine_readable(&e, clock_now_us() + 340 * USEC_PER_SEC);
+	assert_false(e.k.fw.stale);
+	assert_int_equal(e.repairs, repairs + 1);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -429,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_mismatch),
+		cmocka_unit_test(test_lost_notifications),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
