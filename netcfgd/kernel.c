@@ -84,7 +84,10 @@ struct kernel_link *kernel_link_put(struct kernel *k, const struct kernel_link *
 	l->vlan_id = attrs->vlan_id;
 	l->bond_mode = attrs->bond_mode;
 	l->miimon = attrs->miimon;
+	l->xmit_hash = attrs->xmit_hash;
+	l->lacp_fast = attrs->lacp_fast;
 	l->stp = attrs->stp;
+	l->vlan_filtering = attrs->vlan_filtering;
 	l->forward_delay = attrs->forward_delay;
 	l->follows = attrs->follows;
 	memcpy(l->mac, attrs->mac, sizeof(l->mac));

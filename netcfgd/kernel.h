@@ -50,7 +50,10 @@ struct kernel_link {
 	uint16_t vlan_id; /* LINK_VLAN */
 	uint8_t bond_mode;
 	uint32_t miimon;        /* LINK_BOND, ms */
+	uint8_t xmit_hash;      /* LINK_BOND */
+	bool lacp_fast;         /* LINK_BOND */
 	bool stp;               /* LINK_BRIDGE */
+	bool vlan_filtering;    /* LINK_BRIDGE */
 	uint32_t forward_delay; /* LINK_BRIDGE, 1/100 s */
 	bool follows;           /* LINK_BRIDGE: STP has made another the root, whose delay counts */
 	uint8_t mac[KERNEL_MAC_LEN];

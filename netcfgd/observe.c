@@ -123,12 +123,15 @@ static void link_info(struct kernel_link *l, const struct nlattr *nest)
 	} else if (string_is(info.v[IFLA_INFO_KIND], "bridge")) {
 		l->kind = LINK_BRIDGE;
 		l->stp = u32_of(data.v[IFLA_BR_STP_STATE]) != 0;
+		l->vlan_filtering = u8_of(data.v[IFLA_BR_VLAN_FILTERING]) != 0;
 		l->forward_delay = u32_of(data.v[IFLA_BR_FORWARD_DELAY]);
 		l->follows = l->stp && !same_id(data.v[IFLA_BR_ROOT_ID], data.v[IFLA_BR_BRIDGE_ID]);
 	} else if (string_is(info.v[IFLA_INFO_KIND], "bond")) {
 		l->kind = LINK_BOND;
 		l->bond_mode = u8_of(data.v[IFLA_BOND_MODE]);
 		l->miimon = u32_of(data.v[IFLA_BOND_MIIMON]);
+		l->xmit_hash = u8_of(data.v[IFLA_BOND_XMIT_HASH_POLICY]);
+		l->lacp_fast = u8_of(data.v[IFLA_BOND_AD_LACP_RATE]) != 0;
 	}
 }
 

@@ -48,9 +48,10 @@ struct op_link {
 	uint8_t mac[KERNEL_MAC_LEN];     /* ADD, MAC */
 	bool has_mac;                    /* ADD */
 	bool virt;                       /* DOWN: of a link with virtual addresses only */
-	uint32_t mtu;                    /* MTU */
-	uint32_t master;                 /* MASTER: ifindex, 0: none */
-	char from[IFNAMSIZ];             /* RENAME: the old name; MASTER: the master's name */
+	bool rest;           /* OPTIONS: with what is only sent when it is wrong; a bond is down */
+	uint32_t mtu;        /* MTU */
+	uint32_t master;     /* MASTER: ifindex, 0: none */
+	char from[IFNAMSIZ]; /* RENAME: the old name; MASTER: the master's name */
 };
 
 struct op {
@@ -98,6 +99,8 @@ bool reconcile_name_taken(
 /* The bridge or bond, not ours, that keeps a member from its own; NULL: none. */
 const struct kernel_link *reconcile_strange_master(
 	const struct desired_link *w, const struct kernel *k);
+/* A bond that sends by a hash of addresses. */
+bool reconcile_bond_hashes(const struct desired_link *w);
 /* The gate open and all virtual addresses up. An interface that is not there does not count: the
  * node serves with what it has; whether it should is for the election to say. */
 bool reconcile_lease_complete(const struct desired *d, const struct kernel *k);

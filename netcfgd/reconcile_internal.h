@@ -8,6 +8,8 @@
 
 #include "netcfgd/reconcile.h"
 
+#include <linux/if_bonding.h>
+
 struct ctx {
 	const struct desired *d;
 	const struct kernel *k;

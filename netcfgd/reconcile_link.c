@@ -37,6 +37,12 @@ bool reconcile_link_right(
 	return w->kind == LINK_MACVLAN || l->vlan_id == w->vlan_id;
 }
 
+bool reconcile_bond_hashes(const struct desired_link *w)
+{
+	return w->kind == LINK_BOND &&
+	       (w->bond_mode == BOND_MODE_8023AD || w->bond_mode == BOND_MODE_XOR);
+}
+
 bool reconcile_name_taken(
 	const struct desired *d, const struct desired_link *w, const struct kernel *k)
 {
@@ -229,11 +235,33 @@ void reconcile_members(struct ctx *c)
 
 /* --- what can be changed in place ------------------------------------------------------------ */
 
+static bool lacp_right(const struct desired_link *w, const struct kernel_link *l)
+{
+	return w->kind != LINK_BOND || w->bond_mode != BOND_MODE_8023AD || l->lacp_fast;
+}
+
 static bool options_right(const struct desired_link *w, const struct kernel_link *l)
 {
 	if (w->kind == LINK_BRIDGE)
-		return l->stp == w->stp && (l->follows || l->forward_delay == BRIDGE_FORWARD_DELAY);
-	return w->kind != LINK_BOND || l->miimon == BOND_MIIMON;
+		return l->stp == w->stp && !l->vlan_filtering &&
+		       (l->follows || l->forward_delay == BRIDGE_FORWARD_DELAY);
+	if (w->kind != LINK_BOND)
+		return true;
+	return l->miimon == BOND_MIIMON && lacp_right(w, l) &&
+	       (!reconcile_bond_hashes(w) || l->xmit_hash == BOND_XMIT_POLICY_LAYER23);
+}
+
+static void set_options(struct ctx *c, const struct desired_link *w, const struct kernel_link *l)
+{
+	bool lacp = !lacp_right(w, l);
+	struct op *op;
+
+	/* The kernel takes that of one that is down only. */
+	if (lacp && l->up)
+		reconcile_add(c, OP_LINK_DOWN, l->index, l->name)->link.want = w;
+	op = reconcile_add(c, OP_LINK_OPTIONS, l->index, l->name);
+	op->link.want = w;
+	op->link.rest = lacp || l->vlan_filtering;
 }
 
 /* 0: whatever it is. */
@@ -270,7 +298,7 @@ void reconcile_link_options(struct ctx *c)
 		if (!l || !reconcile_link_right(c, w, l))
 			continue;
 		if (!options_right(w, l))
-			reconcile_add(c, OP_LINK_OPTIONS, l->index, l->name)->link.want = w;
+			set_options(c, w, l);
 		if (!w->has_mac || memcmp(l->mac, w->mac, sizeof(l->mac)) == 0)
 			continue;
 		op = reconcile_add(c, OP_LINK_MAC, l->index, l->name);

@@ -60,27 +60,27 @@ struct nlmsghdr *rtnl_write_up(char *buf, const struct op *op, bool up)
 	return nlh;
 }
 
-/* What can be changed while it is there comes with NLM_F_CREATE only where `all`. */
-static void bond_data(struct nlmsghdr *nlh, const struct desired_link *w, bool all)
+/* The mode is only for a new one. */
+static void bond_data(struct nlmsghdr *nlh, const struct desired_link *w, bool all, bool lacp)
 {
 	mnl_attr_put_u32(nlh, IFLA_BOND_MIIMON, BOND_MIIMON);
-	if (!all)
-		return;
-	mnl_attr_put_u8(nlh, IFLA_BOND_MODE, w->bond_mode);
-	if (w->bond_mode == BOND_MODE_8023AD)
+	if (all)
+		mnl_attr_put_u8(nlh, IFLA_BOND_MODE, w->bond_mode);
+	if (w->bond_mode == BOND_MODE_8023AD && (all || lacp))
 		mnl_attr_put_u8(nlh, IFLA_BOND_AD_LACP_RATE, LACP_RATE_FAST);
 	/* By MAC alone all that goes to one router would take one link. */
-	if (w->bond_mode == BOND_MODE_8023AD || w->bond_mode == BOND_MODE_XOR)
+	if (reconcile_bond_hashes(w))
 		mnl_attr_put_u8(nlh, IFLA_BOND_XMIT_HASH_POLICY, BOND_XMIT_POLICY_LAYER23);
 }
 
-static void link_info(struct nlmsghdr *nlh, const struct desired_link *w, bool all)
+static void link_info(struct nlmsghdr *nlh, const struct op_link *op, bool all)
 {
 	static const char *const kinds[] = {[LINK_OTHER] = "",
 		[LINK_VLAN] = "vlan",
 		[LINK_MACVLAN] = "macvlan",
 		[LINK_BRIDGE] = "bridge",
 		[LINK_BOND] = "bond"};
+	const struct desired_link *w = op->want;
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kinds[w->kind]);
@@ -95,9 +95,12 @@ static void link_info(struct nlmsghdr *nlh, const struct desired_link *w, bool a
 	case LINK_BRIDGE:
 		mnl_attr_put_u32(nlh, IFLA_BR_FORWARD_DELAY, BRIDGE_FORWARD_DELAY);
 		mnl_attr_put_u32(nlh, IFLA_BR_STP_STATE, w->stp);
+		/* A kernel without it would refuse the rest as well. */
+		if (op->rest)
+			mnl_attr_put_u8(nlh, IFLA_BR_VLAN_FILTERING, 0);
 		break;
 	case LINK_BOND:
-		bond_data(nlh, w, all);
+		bond_data(nlh, w, all, op->rest);
 		break;
 	case LINK_OTHER:
 		break;
@@ -115,7 +118,7 @@ static struct nlmsghdr *link_add(char *buf, const struct op *op)
 		mnl_attr_put_u32(nlh, IFLA_LINK, op->index);
 	if (op->link.has_mac)
 		mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(op->link.mac), op->link.mac);
-	link_info(nlh, op->link.want, true);
+	link_info(nlh, &op->link, true);
 	return nlh;
 }
 
@@ -155,7 +158,7 @@ static struct nlmsghdr *link_change(char *buf, const struct op *op)
 	else if (op->kind == OP_LINK_MASTER)
 		mnl_attr_put_u32(nlh, IFLA_MASTER, op->link.master);
 	else if (op->kind == OP_LINK_OPTIONS)
-		link_info(nlh, op->link.want, false);
+		link_info(nlh, &op->link, false);
 	return nlh;
 }
 

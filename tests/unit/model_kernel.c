@@ -4,6 +4,7 @@
  */
 #include "tests/unit/model_kernel.h"
 
+#include <linux/if_bonding.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,6 +151,8 @@ static bool link_add(struct model *m, const struct op *op)
 	l->ours = w->kind != LINK_MACVLAN;
 	l->bond_mode = w->bond_mode;
 	l->miimon = w->kind == LINK_BOND ? BOND_MIIMON : 0;
+	l->xmit_hash = reconcile_bond_hashes(w) ? BOND_XMIT_POLICY_LAYER23 : 0;
+	l->lacp_fast = w->bond_mode == BOND_MODE_8023AD;
 	l->stp = w->stp;
 	l->forward_delay = w->kind == LINK_BRIDGE ? BRIDGE_FORWARD_DELAY : 0;
 	if (parent)
@@ -388,6 +391,11 @@ static bool link_op(struct model *m, const struct op *op)
 	case OP_LINK_MASTER:
 		return set_master(m, l, op->link.master);
 	default:
+		if (op->link.rest && l->up && l->kind == LINK_BOND)
+			return false;
+		l->lacp_fast = l->kind == LINK_BOND && (l->lacp_fast || op->link.rest);
+		l->xmit_hash = reconcile_bond_hashes(op->link.want) ? BOND_XMIT_POLICY_LAYER23 : 0;
+		l->vlan_filtering = l->vlan_filtering && !op->link.rest;
 		l->stp = op->link.want->stp;
 		l->forward_delay = l->kind == LINK_BRIDGE ? BRIDGE_FORWARD_DELAY : 0;
 		l->miimon = l->kind == LINK_BOND ? BOND_MIIMON : 0;

@@ -501,6 +501,14 @@ static void test_drivers_bond(void **state)
 	settle(&w);
 	assert_true(link_of(&w, "bond0")->ours);
 	check_desired(&w);
+	/* What somebody has set otherwise; its LACP rate only while it is down. */
+	bond = kernel_link_by_name(&w.m.k, "bond0");
+	assert_true(bond->up && bond->lacp_fast && bond->xmit_hash);
+	bond->lacp_fast = false;
+	bond->xmit_hash = 0;
+	settle(&w);
+	assert_true(bond->up && bond->lacp_fast && bond->xmit_hash);
+	check_desired(&w);
 	world_end(&w);
 }
 
