@@ -8,6 +8,7 @@
 #include "common/config_check.h"
 
 #define CLIENTS_MAX 16 /* interfaces with dhcp = true */
+#define SERVERS_MAX 8  /* mgmt interfaces with dhcp-server, a process each */
 /* Behind the network's own, the node's and the broadcast address something has to be left. */
 #define SERVED_LEN_MAX 29
 
@@ -39,6 +40,19 @@ static const struct config_prefix *first_v4(const struct config_interface *in)
 		if (in->addresses.v[i].family == AF_INET)
 			return &in->addresses.v[i];
 	return NULL;
+}
+
+static int check_server_count(struct check *c, const struct config_interface *in)
+{
+	size_t n = 0;
+
+	for (const struct config_interface *o = c->cfg->interfaces; o <= in; o++)
+		n += o->role == CONFIG_ROLE_MGMT && o->dhcp_server;
+	if (n <= SERVERS_MAX || in->role != CONFIG_ROLE_MGMT || !in->dhcp_server)
+		return 0;
+	return check_fail(c, in->line, "dhcp-server",
+		"%s \"%s\": more than %d mgmt interfaces with dhcp-server; remove it here",
+		check_kind(in), in->name, SERVERS_MAX);
 }
 
 static int check_serving(struct check *c, const struct config_interface *in)
@@ -183,6 +197,8 @@ int check_dhcp(struct check *c)
 			err = check_client(c, in);
 		if (err == 0 && (in->dhcp_server || in->dhcp_relay.n))
 			err = check_serving(c, in);
+		if (err == 0)
+			err = check_server_count(c, in);
 		if (err == 0 && in->dhcp_range.from.s_addr && !in->dhcp_server)
 			err = check_fail(c, in->line, "dhcp-range",
 				"%s \"%s\": dhcp-range without a server; add dhcp-server = true",

@@ -368,6 +368,15 @@ static void test_too_many(void **state)
 			i, i + 1, i);
 	assert_int_equal(load_text(text, n, NULL, &cfg, err), -EINVAL);
 	assert_non_null(strstr(err, "the whole configuration is too large "));
+	/* A DHCP server on more management ports than there are processes for. */
+	n = (size_t)snprintf(text, sizeof(text), "node = a\n");
+	for (unsigned i = 0; i < 9; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"interface m%u { role = mgmt address = {\"192.168.%u.1/24\"} "
+			"dhcp-server = true }\n",
+			i, i);
+	assert_int_equal(load_text(text, n, NULL, &cfg, err), -EINVAL);
+	assert_non_null(strstr(err, ":10: interface \"m8\": more than 8 mgmt interfaces with "));
 }
 
 static void test_rules_file(void **state)
