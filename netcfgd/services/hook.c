@@ -33,7 +33,7 @@ static void copy_words(char *out, size_t size, const char *s)
 
 int hook_main(int argc, char **argv)
 {
-	const char *fd = getenv(HOOK_FD_ENV);
+	const char *fd = getenv(HOOK_FD_ENV), *run = getenv(HOOK_RUN_ENV);
 	struct hook_message m = {0};
 	const struct {
 		const char *name;
@@ -48,8 +48,9 @@ int hook_main(int argc, char **argv)
 		{"dns", m.dns, sizeof(m.dns)},
 	};
 
-	if (argc < 2 || !fd)
+	if (argc < 2 || !fd || !run)
 		return EXIT_FAILURE;
+	m.run = (uint32_t)strtoul(run, NULL, 10);
 	copy_words(m.event, sizeof(m.event), argv[1]);
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		copy_words(variables[i].to, variables[i].size, getenv(variables[i].name));

@@ -12,8 +12,11 @@
 
 /* Names the inherited socket; its presence says that this is the hook. */
 #define HOOK_FD_ENV "GATEPAIR_HOOK_FD"
+/* Which run of udhcpc it is of: what one says that is gone already is not the next one's word. */
+#define HOOK_RUN_ENV "GATEPAIR_HOOK_RUN"
 
 struct hook_message {
+	uint32_t run;
 	char event[16]; /* deconfig, bound, renew, nak, leasefail */
 	char ip[20], subnet[20], server[20], lease[16];
 	char router[80], dns[80]; /* of the lists the beginning, whole words */

@@ -38,6 +38,7 @@ struct wan {
 	struct child child;
 	uv_poll_t hook_poll;
 	int hook, hook_far; /* ours, and the end that children inherit */
+	uint32_t run;       /* of the program */
 	struct services_wan_state told;
 	char conflict[DHCP_CLIENT_TEXT_MAX]; /* why the lease is not used; "": it is */
 	usec_t look_at;                      /* what was told is to be looked at again */
@@ -261,7 +262,8 @@ static void tell_child(const struct wan *w, const char *state)
 static void start(struct wan *w)
 {
 	static const cap_value_t caps[] = {CAP_NET_RAW, CAP_NET_BIND_SERVICE};
-	static const char *const env[] = {HOOK_FD_ENV "=" HOOK_FD_TEXT, NULL};
+	char run[sizeof(HOOK_RUN_ENV) + 12];
+	const char *const env[] = {HOOK_FD_ENV "=" HOOK_FD_TEXT, run, NULL};
 	char hostname[CONFIG_NAME_MAX + 16], address[INET_ADDRSTRLEN];
 	const char *argv[ARGS_MAX] = {UDHCPC, "-f", "-i", w->name, "-s", PROGRAM_FD_PATH, "-x",
 		hostname, "-V", "gatepair", "-a500", "-t", "4", "-T", "2", "-A", "8", "-o", "-O",
@@ -273,7 +275,6 @@ static void start(struct wan *w)
 		.n_fds = 2,
 		.caps = caps,
 		.n_caps = sizeof(caps) / sizeof(caps[0])};
-	struct hook_message stale;
 	size_t n = 0;
 	int rc;
 
@@ -285,8 +286,7 @@ static void start(struct wan *w)
 		argv[n++] = "-r";
 		argv[n++] = address;
 	}
-	while (recv(w->hook, &stale, sizeof(stale), MSG_DONTWAIT) > 0)
-		;
+	snprintf(run, sizeof(run), HOOK_RUN_ENV "=%u", ++w->run);
 	rc = child_start(&w->child, &spec);
 	if (rc)
 		log_err("%s: the DHCP client cannot be started: %s", w->name, strerror(-rc));
@@ -395,7 +395,7 @@ static void on_hook(uv_poll_t *p, int status, int events)
 		m.subnet[sizeof(m.subnet) - 1] = m.server[sizeof(m.server) - 1] = '\0';
 		m.lease[sizeof(m.lease) - 1] = m.router[sizeof(m.router) - 1] = '\0';
 		m.dns[sizeof(m.dns) - 1] = '\0';
-		if (!w->core.on)
+		if (!w->core.on || m.run != w->run)
 			continue;
 		if (strcmp(m.event, "bound") == 0 || strcmp(m.event, "renew") == 0)
 			on_lease(w, &m);

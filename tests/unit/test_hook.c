@@ -42,6 +42,8 @@ static void copies_words(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	snprintf(fd, sizeof(fd), "%d", pair[1]);
 	setenv(HOOK_FD_ENV, fd, 1);
+	assert_int_equal(hook_main(2, argv), EXIT_FAILURE); /* of no run */
+	setenv(HOOK_RUN_ENV, "4294967295", 1);
 	setenv("ip", "203.0.113.100", 1);
 	setenv("dns", long_list, 1);
 	setenv("router",
@@ -49,6 +51,7 @@ static void copies_words(void **state)
 		1);
 	assert_int_equal(hook_main(2, argv), EXIT_SUCCESS);
 	assert_int_equal(recv(pair[0], &m, sizeof(m), MSG_DONTWAIT), sizeof(m));
+	assert_int_equal(m.run, UINT32_MAX);
 	assert_string_equal(m.event, "bound");
 	assert_string_equal(m.ip, "203.0.113.100");
 	assert_string_equal(m.lease, "");
