@@ -47,7 +47,7 @@ static void on_event(uv_poll_t *p, int status, int events);
 
 static void watch(struct services *s)
 {
-	bool due = s->config_due || s->role_due || s->rules_due;
+	bool due = (s->config_due || s->role_due || s->rules_due) && !s->config_failed;
 	int events = UV_READABLE | (due ? UV_WRITABLE : 0);
 
 	if (uv_poll_start(&s->poll, events, on_event) < 0)
@@ -94,17 +94,32 @@ static int send_config(struct services *s)
 	struct services_order order = {.kind = SERVICES_CONFIG};
 	struct arena *arena = arena_new(PACK_MAX);
 	Gp__Config *m = arena ? config_pack(s->cfg, CONFIG_PART_NETCFGD, arena) : NULL;
-	int rc = -EAGAIN;
+	int rc = 0;
 
-	if (m && gp__config__get_packed_size(m) <= sizeof(buf) - sizeof(order)) {
+	if (!m) {
+		rc = -ENOMEM;
+	} else if (gp__config__get_packed_size(m) <= sizeof(buf) - sizeof(order)) {
 		memcpy(buf, &order, sizeof(order));
 		rc = send_order(s, buf, sizeof(order) + gp__config__pack(m, buf + sizeof(order)));
 	} else {
 		log_err("configuration: too large for the DHCP services; make it smaller");
-		rc = 0;
 	}
 	arena_free(arena);
 	return rc;
+}
+
+static void try_config(struct services *s)
+{
+	int rc = send_config(s);
+	bool failed = rc == -ENOMEM;
+
+	if (failed && !s->config_failed)
+		log_err("services: no memory for the configuration; trying again");
+	s->config_failed = failed;
+	if (rc)
+		return;
+	s->config_due = false;
+	s->role_due = true; /* what came before the first configuration was not taken */
 }
 
 /* The newest of each: what could not be sent is not queued here. */
@@ -113,9 +128,10 @@ static void flush(struct services *s)
 	struct services_order role = {.kind = SERVICES_ROLE, .held = s->held};
 	struct services_order rules = {.kind = SERVICES_RULES, .rules = s->rules_due};
 
-	if (s->config_due && send_config(s) == 0)
-		s->config_due = false;
-	if (s->role_due && !s->config_due && send_order(s, &role, sizeof(role)) == 0)
+	if (s->config_due)
+		try_config(s);
+	if (s->role_due && (!s->config_due || s->config_failed) &&
+		send_order(s, &role, sizeof(role)) == 0)
 		s->role_due = false;
 	if (s->rules_due && !s->config_due && send_order(s, &rules, sizeof(rules)) == 0)
 		s->rules_due = 0;
@@ -341,6 +357,8 @@ static void on_second(struct timer *t, usec_t now)
 		uv_poll_stop(&s->poll);
 		timer_set(t, USEC_NEVER);
 		s->ops->died(s->owner, "the process hangs: nothing was heard of it for 10 s");
+	} else if (s->config_failed) {
+		flush(s);
 	}
 }
 

@@ -112,6 +112,7 @@ struct services {
 	int fd;
 	const struct config *cfg; /* NULL until the first; newest, sent or not */
 	bool held, config_due, role_due;
+	bool config_failed; /* for want of memory: tried again every second */
 	uint64_t rules_due; /* 0: none */
 	struct log_limit refusals;
 	uint64_t refused; /* reports */

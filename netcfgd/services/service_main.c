@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@
 #define PATH_LEN         4096
 #define UNPACK_MAX       ((size_t)1 << 20)
 #define OBSERVE_RETRY_US USEC_PER_SEC
+#define MEMLOCK_MAX      (8 << 20) /* the kernel's own default */
 
 /* Ends with NULL. */
 static const struct service_module *const modules[] = {
@@ -285,6 +287,15 @@ static void raise_oom_score(void)
 	close(fd);
 }
 
+/* The first process may lock all memory; neither this one nor what it starts has a use for that. */
+static void lower_limits(void)
+{
+	const struct rlimit memlock = {MEMLOCK_MAX, MEMLOCK_MAX};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &memlock) < 0)
+		log_info("services: the limit of locked memory cannot be set: %s", strerror(errno));
+}
+
 static void own_files(int fd)
 {
 	if ((fd != SERVICE_FD && dup2(fd, SERVICE_FD) < 0) ||
@@ -350,6 +361,7 @@ void service_main(int fd)
 	own_files(fd);
 	sched_setscheduler(0, SCHED_OTHER, &normal);
 	raise_oom_score();
+	lower_limits();
 	find_folder("GATEPAIR_RUNDIR", svc.rundir);
 	find_folder("GATEPAIR_STATEDIR", svc.statedir);
 	/* Our children run as the same user: none of them may look into this process. */
