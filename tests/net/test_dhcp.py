@@ -100,7 +100,7 @@ def test_wan_by_dhcp():
         assert default_routes(gw) == [(SERVER, "ge3", 0)], default_routes(gw)
         assert 100 <= addresses(gw)[0][2] <= 120, addresses(gw)
         assert gw.detail("netcfgd")["resolvers"] == ["9.9.9.9", "149.112.112.112"]
-        with open(f"{gw.rundir}/netcfgd/services/resolv.conf") as f:
+        with open(f"{gw.rundir}/netcfgd/resolv.conf") as f:
             assert f.read().split()[-4:] == ["nameserver", "9.9.9.9", "nameserver", "149.112.112.112"]
         assert not conditions(gw), conditions(gw)
         gw.ns.run("ping", "-c", "1", "-W", "2", SERVER)
