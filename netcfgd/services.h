@@ -12,6 +12,15 @@
  * comes from the services is checked like a stranger's word all the same (services_check()), as
  * that process reads packets.
  *
+ * What is a boundary: the engine believes nothing unchecked, waits for nothing, runs no parser of
+ * packets, leases or rule files, and cannot be traced or read by the other (not dumpable, another
+ * set of capabilities). What is none: the services process and dnsmasq hold CAP_NET_ADMIN (nft and
+ * dnsmasq insist on it) and have the engine's user. Whoever takes over one of these can change
+ * addresses, routes and the firewall himself, signal the engine, and write its files; the engine
+ * puts back what differs and netcfgd is restarted when it ends, and that is all. udhcpc has no
+ * CAP_NET_ADMIN, but the same user. So the split bounds crashes, hangs and real-time priority, not
+ * an intruder's reach.
+ *
  * Here is the first process's side; the other one's is service.h.
  */
 #ifndef GATEPAIR_NETCFGD_SERVICES_H
