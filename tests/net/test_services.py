@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from dhcpbed import SERVER, Server, pids, start_netcfgd, wan
+from dhcpbed import SERVER, Dnsmasq, Server, addresses, pids, start_netcfgd, wan
 from lab import Lab, wait
 
 
@@ -61,3 +61,66 @@ def test_dhcp_client_hangs():
         wait(lambda: wan(gw)["state"] == "bound", 10, "another lease", lambda: wan(gw))
         assert not set(old) & set(pids(gw.ns, "/usr/sbin/udhcpc"))
         assert "203.0.113.100" in server.requested, server.requested
+
+
+MGMT = 'interface "ge1" { role = mgmt  address = {"192.168.0.1/24"}  dhcp-server = true }\n'
+WAN = 'interface "ge3" { role = wan  dhcp = true }\n'
+
+
+def running(gw, names):
+    """The programs of these services run, each once, and no others."""
+    have = {s["name"] for s in gw.detail("netcfgd").get("services", []) if s["state"] == "running"}
+    return (have == set(names) and
+            len(pids(gw.ns, "/usr/sbin/udhcpc")) == sum(n.startswith("dhcp-client") for n in names) and
+            len(pids(gw.ns, "/usr/sbin/dnsmasq")) == sum(n.startswith("dhcp-server") for n in names))
+
+
+def test_links_made_anew_under_their_programs():
+    """Links vanish and come back, slowly and at once: programs, address and servers follow."""
+    with Lab() as lab:
+        gw = lab.gw1
+        Dnsmasq(lab, lab.server, "203.0.113.100", "203.0.113.149")
+        start_netcfgd(gw, 'node = "gw-01"\n' + MGMT + WAN)
+        both = ["dhcp-client ge3", "dhcp-server ge1"]
+        for pause in (True, False, True):
+            wait(lambda: wan(gw)["state"] == "bound" and addresses(gw), 20, "a lease", lambda: wan(gw))
+            wait(lambda: running(gw, both), 10, "both run", lambda: gw.detail("netcfgd"))
+            for link in ("ge1", "ge3"):
+                gw.unmake(link)
+                if pause:
+                    what = (lambda: wan(gw)["state"] == "no-carrier") if link == "ge3" else \
+                        lambda: not pids(gw.ns, "/usr/sbin/dnsmasq")
+                    wait(what, 5, f"{link} is missed", lambda: gw.detail("netcfgd"))
+                gw.remake(link)
+        wait(lambda: wan(gw)["state"] == "bound" and addresses(gw), 20, "a lease", lambda: wan(gw))
+        wait(lambda: running(gw, both), 10, "both run", lambda: gw.detail("netcfgd"))
+        gw.ns.run("ping", "-c", "1", "-W", "2", SERVER)
+        wait(lambda: not gw.detail("netcfgd").get("conditions"), 5, "nothing is wrong",
+             lambda: gw.detail("netcfgd"))
+
+
+test_links_made_anew_under_their_programs.deadline = 120
+
+
+def test_reload_storm():
+    """Forty reloads in a row that switch everything on and off: what runs in the end is the last one's."""
+    variants = ['role = lan  address = {"10.0.0.2/24", "2001:db8:2::2/64"}' + more for more in
+                ("  dhcp-server = true", '  dhcp-relay = {"203.0.113.200"}', "  router-advert = true", "",
+                 "  dhcp-server = true  router-advert = true")]
+    with Lab() as lab:
+        gw = lab.gw1
+        Dnsmasq(lab, lab.server, "203.0.113.100", "203.0.113.149")
+        start_netcfgd(gw, 'node = "gw-01"\n' + MGMT + WAN)
+        old = gw.pid("netcfgd"), gw.pid("netcfgd-service")
+        for i in range(40):
+            mgmt, client = (MGMT if i % 3 else "", WAN if i % 2 else WAN.replace("dhcp = true", ""))
+            gw.write_config(f'node = "gw-01"\n{mgmt}{client}interface "ge2" {{ {variants[i % 5]} }}\n')
+            gw.ctl("reload")
+        gw.write_config('node = "gw-01"\n' + MGMT + WAN)
+        gw.ctl("reload")
+        wait(lambda: running(gw, ["dhcp-client ge3", "dhcp-server ge1"]), 15, "the last one's run",
+             lambda: gw.detail("netcfgd"))
+        wait(lambda: wan(gw)["state"] == "bound" and len(addresses(gw)) == 1, 20, "a lease", lambda: wan(gw))
+        assert (gw.pid("netcfgd"), gw.pid("netcfgd-service")) == old, "a process died"
+        wait(lambda: not gw.detail("netcfgd").get("conditions"), 5, "nothing is wrong",
+             lambda: gw.detail("netcfgd"))
