@@ -124,3 +124,30 @@ def test_reload_storm():
         assert (gw.pid("netcfgd"), gw.pid("netcfgd-service")) == old, "a process died"
         wait(lambda: not gw.detail("netcfgd").get("conditions"), 5, "nothing is wrong",
              lambda: gw.detail("netcfgd"))
+
+
+def test_leases_come_during_switchovers():
+    """DHCP clients start anew and get leases while the role moves to and fro: no ping is lost."""
+    with Lab(interfaces={"ge3": {"dhcp": "true"}}) as lab:
+        Dnsmasq(lab, lab.server, "203.0.113.100", "203.0.113.149")
+        lab.start()
+        lab.wait_ready()
+        for gw in lab.gateways:
+            wait(lambda gw=gw: wan(gw)["state"] == "bound", 10, f"{gw} has a lease", lambda gw=gw: wan(gw))
+        lost = ping_stream(lab)
+        for _ in range(4):
+            clients = {gw: pids(gw.ns, "/usr/sbin/udhcpc") for gw in lab.gateways}
+            old, new = lab.active, lab.standby
+            wait(lambda: all(wan(gw)["remaining_s"] < 119 for gw in lab.gateways), 5, "the leases are old")
+            for gw in lab.gateways:
+                os.kill(clients[gw][0], signal.SIGKILL)
+            old.ctl("switchover")
+            lab.wait_role(new, "Active")
+            lab.wait_ready()
+            for gw in lab.gateways:
+                wait(lambda gw=gw: wan(gw)["state"] == "bound" and wan(gw)["remaining_s"] >= 119, 10,
+                     f"{gw} has a new lease", lambda gw=gw: wan(gw))
+                assert pids(gw.ns, "/usr/sbin/udhcpc") != clients[gw]
+        for gw in lab.gateways:
+            assert not gw.detail("netcfgd").get("conditions"), gw.detail("netcfgd")
+        assert lost() == 0
