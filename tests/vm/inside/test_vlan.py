@@ -128,8 +128,8 @@ def test_deleted_vlans_come_back():
 test_deleted_vlans_come_back.deadline = 200
 
 
-def test_a_vlan_that_was_changed_is_put_right():
-    """Somebody else's ge2.20 with another id is ours to replace; the id on the wire is right again."""
+def test_a_strangers_vlan_of_our_name_is_told_and_left():
+    """It is not ours to delete; once it is gone ours is back, and the id on the wire is right."""
     with ready() as lab:
         gw = lab.standby
         with Role(lab):
@@ -137,11 +137,15 @@ def test_a_vlan_that_was_changed_is_put_right():
             gw.ns.run("ip", "-batch", "-", text_input="link delete ge2.20\n"
                       "link add ge2.20 link ge2 type vlan id 21\n")
             gw.thaw("netcfgd")
+            wait(lambda: [e for e in gw.status("netcfgd")["errors"] if "ge2.20" in e["text"]], 10,
+                 "it is told", lambda: gw.status("netcfgd")["errors"])
+            assert vlans(gw)["ge2.20"][0] == 21
+            gw.ns.run("ip", "link", "delete", "ge2.20")
             wait(lambda: vlans(gw).get("ge2.20", (0,))[0] == 20, 10, "id 20 again", lambda: vlans(gw))
         through(lab, lambda g: g.ctl("switchover"))
 
 
-test_a_vlan_that_was_changed_is_put_right.deadline = 120
+test_a_strangers_vlan_of_our_name_is_told_and_left.deadline = 120
 
 
 def tags(lab, gw, link, frames):
