@@ -146,7 +146,7 @@ static void append_link_op(char out[DESCRIBE_MAX], const struct op *op, const ch
 
 void describe_op(const struct op *op, bool failed, char out[DESCRIBE_MAX])
 {
-	const char *cannot = failed ? "cannot be " : "";
+	const char *cannot = failed ? "cannot be " : "is to be ";
 
 	describe_object(op, out);
 	switch (op->kind) {

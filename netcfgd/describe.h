@@ -10,7 +10,7 @@
 
 #define DESCRIBE_MAX 256
 
-/* "interface ge2: address 10.0.0.2/24 added", or that it cannot be. */
+/* "interface ge2: address 10.0.0.2/24 is to be added", or that it cannot be. */
 void describe_op(const struct op *op, bool failed, char out[DESCRIBE_MAX]);
 /* What had become of it, and what was done: "interface ge2: address 10.0.0.2/24 was removed; put
  * back". `k` and `d` are those that the plan was made from, before it is carried out. */

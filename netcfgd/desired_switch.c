@@ -10,7 +10,7 @@
 
 /* At most. */
 #define SWITCHES_PER_LINK 8
-#define SWITCHES_GLOBAL   8
+#define SWITCHES_GLOBAL   11
 
 static void sysctl_add(struct desired *d, enum sysctl_phase phase, const char *link, int32_t value,
 	const char *path)
@@ -22,7 +22,7 @@ static void sysctl_add(struct desired *d, enum sysctl_phase phase, const char *l
 	s->value = value;
 	s->phase = phase;
 	/* A kernel without IPv6 needs none of its switches. */
-	s->optional = strncmp(path, "ipv6/", 5) == 0;
+	s->optional = strncmp(path, "ipv6/", 5) == 0 || strncmp(path, "bridge/", 7) == 0;
 }
 
 static void sysctl_link(struct desired *d, const struct desired_link *l, const char *family,
@@ -71,6 +71,14 @@ static void sysctls_of_link(struct desired *d, const struct desired_link *l)
 		sysctl_link(d, l, "ipv6", "accept_ra", 0);
 }
 
+static bool has_bridge(const struct desired *d)
+{
+	for (size_t i = 0; i < d->n_links; i++)
+		if (d->links[i].kind == LINK_BRIDGE)
+			return true;
+	return false;
+}
+
 static bool forwards_ipv6(const struct desired *d)
 {
 	for (size_t i = 0; i < d->n_static; i++) {
@@ -104,6 +112,13 @@ int desired_add_switches(struct build *b)
 	/* send_redirects and accept_redirects of an interface are combined with these. */
 	sysctl_add(d, SYSCTL_EARLY, none, 0, "ipv4/conf/all/send_redirects");
 	sysctl_add(d, SYSCTL_EARLY, none, 0, "ipv4/conf/all/accept_redirects");
+	/* What is switched between the ports of a bridge is not ours to judge; and the policy would
+	 * see what is meant for us twice, the second time as invalid. */
+	if (has_bridge(d)) {
+		sysctl_add(d, SYSCTL_EARLY, none, 0, "bridge/bridge-nf-call-arptables");
+		sysctl_add(d, SYSCTL_EARLY, none, 0, "bridge/bridge-nf-call-iptables");
+		sysctl_add(d, SYSCTL_EARLY, none, 0, "bridge/bridge-nf-call-ip6tables");
+	}
 	for (size_t i = 0; i < d->n_links; i++) {
 		d->links[i].sysctl = d->n_sysctls;
 		sysctls_of_link(d, &d->links[i]);

@@ -174,19 +174,31 @@ static void take_child(struct services *s, const struct services_child *c)
 	}
 }
 
+static bool lasts(const struct services *s, const char *text)
+{
+	for (size_t i = 0; i < SERVICES_CONDITIONS_MAX; i++)
+		if (strcmp(s->conditions[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Those behind one that ended move up: that is neither new nor over. */
 static void take_condition(struct services *s, const struct services_condition *c)
 {
-	char *text = s->conditions[c->id - 1];
+	char *text = s->conditions[c->id - 1], old[SERVICES_TEXT_MAX];
+	bool moved = c->text[0] && lasts(s, c->text);
 
 	if (strcmp(text, c->text) == 0)
 		return;
-	if (log_limit_pass(&s->told[c->id - 1], clock_now_us())) {
-		if (c->text[0])
-			log_warn("%s", c->text);
-		else
-			log_notice("over: %s", text);
-	}
+	memcpy(old, text, SERVICES_TEXT_MAX);
 	memcpy(text, c->text, SERVICES_TEXT_MAX);
+	if (c->text[0] && !moved) {
+		if (log_limit_pass(&s->told[c->id - 1], clock_now_us()))
+			log_warn("%s", c->text);
+	} else if (old[0] && !lasts(s, old)) {
+		if (log_limit_pass(&s->told[c->id - 1], clock_now_us()))
+			log_notice("over: %s", old);
+	}
 }
 
 void services_take(struct services *s, const struct services_report *r)

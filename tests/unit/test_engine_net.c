@@ -74,6 +74,8 @@ static void check_bridge(void)
 	assert_int_equal(read_number("/proc/sys/net/ipv6/conf/ge3/disable_ipv6"), 1);
 }
 
+#define NF_CALL "/proc/sys/net/bridge/bridge-nf-call-iptables"
+
 static void test_bridge(void **state)
 {
 	static const char *const damages[] = {
@@ -100,6 +102,9 @@ static void test_bridge(void **state)
 	assert_null(link_of("dev1"));
 	assert_true(link_of("lan1")->up && link_of("lan1")->mac[5] == 0x77);
 	check_bridge();
+	/* There is none where br_netfilter is not loaded. */
+	if (access(NF_CALL, F_OK) == 0)
+		assert_int_equal(read_number(NF_CALL), 0);
 	lease(LEASE_EV_ACQUIRE, 1, 100 * USEC_PER_SEC);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
 		usec_t took = repaired(damages[i]);
