@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/config_check.h"
+#include "common/model.h"
 
 int check_fail(struct check *c, int section_line, const char *key, const char *fmt, ...)
 {
@@ -296,6 +297,23 @@ static int check_nats(struct check *c)
 	return 0;
 }
 
+/* Where the model fixes the role of a port, there is none to set. */
+static int fail_sync_role(struct check *c, const struct config_interface *in)
+{
+	const struct model *m = model_get(c->cfg->model);
+	const struct model_port *ha = model_port_ha(m);
+
+	if (ha && in->kind == CONFIG_LINK_PORT)
+		return check_fail(c, c->cfg->sync.line, "interface",
+			"sync: interface \"%s\" does not have role = ha; the HA port of the %s is "
+			"%s, name that",
+			in->name, m->name, ha->name);
+	return check_fail(c, c->cfg->sync.line, "interface",
+		"sync: interface \"%s\" does not have role = ha, so it is not closed to others; "
+		"set its role",
+		in->name);
+}
+
 static int check_sync(struct check *c)
 {
 	const struct config_sync *s = &c->cfg->sync;
@@ -310,11 +328,7 @@ static int check_sync(struct check *c)
 		return err;
 	in = config_interface_find(c->cfg, s->interface);
 	if (in->role != CONFIG_ROLE_HA)
-		return check_fail(c, s->line, "interface",
-			"sync: interface \"%s\" does not have role = ha, so it is not closed to "
-			"others; set "
-			"its role",
-			s->interface);
+		return fail_sync_role(c, in);
 	if (check_owner(c->cfg, &s->peer))
 		return check_fail(c, s->line, "peer",
 			"sync: peer %s is this node's own address; name the other node's", text);

@@ -150,6 +150,11 @@ static int check_range(struct check *c, const struct config_interface *in)
 	if (!net)
 		return 0; /* check_serving() refuses that */
 	config_prefix_to_str(net, text);
+	if (net->len == 32)
+		return check_fail(c, in->line, "address",
+			"%s \"%s\": %s is a single address, without room for clients; write its "
+			"prefix length, e.g. %s/24",
+			check_kind(in), in->name, text, text);
 	if (!r->from.s_addr && net->len > SERVED_LEN_MAX)
 		return check_fail(c, in->line, "dhcp-server",
 			"%s \"%s\": the subnet of %s has no room for clients; make it larger or "
@@ -202,6 +207,12 @@ int check_dhcp(struct check *c)
 		if (err == 0 && in->dhcp_range.from.s_addr && !in->dhcp_server)
 			err = check_fail(c, in->line, "dhcp-range",
 				"%s \"%s\": dhcp-range without a server; add dhcp-server = true",
+				check_kind(in), in->name);
+		if (err == 0 && in->dhcp_lease_time != CONFIG_LEASE_TIME_DEFAULT &&
+			!in->dhcp_server)
+			err = check_fail(c, in->line, "dhcp-lease-time",
+				"%s \"%s\": dhcp-lease-time without a server; add dhcp-server = "
+				"true",
 				check_kind(in), in->name);
 		if (err == 0 && in->dhcp_server)
 			err = check_range(c, in);

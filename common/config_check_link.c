@@ -225,6 +225,10 @@ static int check_gateway(struct check *c, const struct config_interface *in, siz
 		return check_fail(c, in->line, "gateway",
 			"%s \"%s\": the HA link leads to the other node alone; remove gateway",
 			check_kind(in), in->name);
+	if (in->dhcp && g->family == AF_INET)
+		return check_fail(c, in->line, "gateway",
+			"%s \"%s\": dhcp brings its own gateway; remove one", check_kind(in),
+			in->name);
 	for (size_t k = 0; k < i; k++)
 		if (in->gateways.v[k].family == g->family)
 			return check_fail(c, in->line, "gateway",

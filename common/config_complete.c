@@ -22,7 +22,13 @@ static int complete_port(
 		in->role = port->role;
 	if (in->role)
 		return 0;
-	snprintf(why, CONFIG_WHY_MAX, "interface \"%s\": role is missing; add it", in->name);
+	if (!port && m->n_ports > 0)
+		snprintf(why, CONFIG_WHY_MAX,
+			"interface \"%s\": %s has no port %s; it has %s to %s", in->name, m->name,
+			in->name, m->ports[0].name, m->ports[m->n_ports - 1].name);
+	else
+		snprintf(
+			why, CONFIG_WHY_MAX, "interface \"%s\": role is missing; add it", in->name);
 	return -EINVAL;
 }
 

@@ -81,13 +81,14 @@ extern const struct config_section config_sections[];
 extern const size_t config_n_sections;
 extern const struct config_key config_root_keys[]; /* outside of any section */
 extern const size_t config_n_root_keys;
+bool config_key_is_list(const struct config_key *key);
 
 /* Which line of the file each section and key is on; made by config_text_scan(). */
 struct config_mark {
 	char section[12]; /* "": outside of any */
 	char key[28];     /* "": the section itself */
 	int line;
-	const char *title; /* of a section that repeats; NULL: too short to be replaced */
+	const char *title; /* of a section, as written; NULL: it has none */
 };
 
 struct config_text {
@@ -96,8 +97,8 @@ struct config_text {
 };
 
 /* Blanks the comments out (libconfuse 3.3 mishandles some) and refuses what libconfuse would take
- * in silence: `${VAR}`, unclosed comments and strings, control characters, keys set twice. 0, or
- * negative errno with the line and a sentence. */
+ * in silence: `${VAR}`, unclosed comments, strings, lists and sections, control characters, keys
+ * set twice. 0, or negative errno with the line and a sentence. */
 #define CONFIG_WHY_MAX 400
 int config_text_scan(char *text, size_t len, struct arena *arena, struct config_text *ret,
 	int *ret_line, char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));

@@ -138,12 +138,15 @@ static int set_string(struct parse *p, const struct config_key *key, const char 
 static int set_prefix(struct parse *p, const struct config_key *key, const char *value, bool host,
 	struct config_prefix *out)
 {
+	/* Of those, bits behind the length are refused. */
+	bool networks = key->kind == CONFIG_KIND_PREFIX;
 	struct config_prefix v;
 
 	if (config_prefix_from_str(value, &v) < 0)
 		return bad_value(p, key, value,
-			host ? "an address; write e.g. 10.0.0.1"
-			     : "an address; write e.g. 10.0.0.1/24");
+			host       ? "an address; write e.g. 10.0.0.1"
+			: networks ? "a network; write e.g. 10.0.0.0/24, or 0.0.0.0/0 for any"
+				   : "an address; write e.g. 10.0.0.1/24");
 	if (host && (strchr(value, '/') || v.len != (v.family == AF_INET ? 32 : 128)))
 		return bad_value(p, key, value, "a single address; leave the /length out");
 	*out = v;
@@ -240,12 +243,6 @@ static int set_scalar(struct parse *p, const struct config_key *key, const char 
 	return -EINVAL;
 }
 
-static bool is_list(const struct config_key *key)
-{
-	return key->kind == CONFIG_KIND_PREFIXES || key->kind == CONFIG_KIND_HOSTS ||
-	       key->kind == CONFIG_KIND_IFNAMES;
-}
-
 static int set_list(struct parse *p, const struct config_key *key, cfg_opt_t *opt, void *obj)
 {
 	struct config_prefixes *prefixes = (void *)((char *)obj + key->offset);
@@ -293,7 +290,7 @@ static int read_keys(struct parse *p, cfg_t *c, const struct config_key *keys, s
 		if (values == 0 && (keys[i].flags & CONFIG_KEY_REQUIRED))
 			return parse_fail(p, p->sec_line ? p->sec_line : 1, "%s is missing; add it",
 				keys[i].name);
-		if (values > 0 && is_list(&keys[i]))
+		if (values > 0 && config_key_is_list(&keys[i]))
 			err = set_list(p, &keys[i], opt, obj);
 		else if (values > 0)
 			err = set_scalar(p, &keys[i], cfg_opt_getnstr(opt, 0), obj);
@@ -416,7 +413,7 @@ static cfg_opt_t *make_opts(struct arena *a, const struct config_key *keys, size
 	cfg_opt_t *opts = arena_array(a, n + extra + 1, sizeof(*opts));
 
 	for (size_t i = 0; opts && i < n; i++) {
-		if (is_list(&keys[i]))
+		if (config_key_is_list(&keys[i]))
 			opts[i] = (cfg_opt_t)CFG_STR_LIST(keys[i].name, NULL, CFGF_NODEFAULT);
 		else
 			opts[i] = (cfg_opt_t)CFG_STR(keys[i].name, NULL, CFGF_NODEFAULT);

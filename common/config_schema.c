@@ -159,6 +159,12 @@ static const struct config_key proxy_keys[] = {
 	{"password-file", CONFIG_KIND_STRING, OFF(config_proxy, password_file), 0, 1, 1024, NULL},
 };
 
+bool config_key_is_list(const struct config_key *key)
+{
+	return key->kind == CONFIG_KIND_PREFIXES || key->kind == CONFIG_KIND_HOSTS ||
+	       key->kind == CONFIG_KIND_IFNAMES;
+}
+
 static bool is_kind(const void *obj, enum config_link kind)
 {
 	const struct config_interface *in = obj;

@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "common/config_internal.h"
+#include "common/config_check.h"
+
+#define OVERLAPS_MAX 16 /* warnings about them */
 
 struct support {
 	const struct config_text *t;
@@ -87,9 +89,58 @@ static void warn_rule(const struct config *cfg, const struct config_rule *r, con
 	say(text);
 }
 
+static bool has_subnet(const struct config_prefix *a)
+{
+	return a->len < (a->family == AF_INET ? 32 : 128) && !check_link_local(a);
+}
+
+/* An address of `in` whose subnet is also one of the interface `o`, or in it, or around it. */
+static const struct config_prefix *overlap(const struct config_interface *in,
+	const struct config_interface *o, const struct config_prefix **ret_other)
+{
+	for (size_t i = 0; i < in->addresses.n; i++) {
+		const struct config_prefix *a = &in->addresses.v[i];
+
+		for (size_t k = 0; has_subnet(a) && k < o->addresses.n; k++) {
+			const struct config_prefix *b = &o->addresses.v[k];
+
+			*ret_other = b;
+			if (has_subnet(b) &&
+				(config_prefix_contains(a, b) || config_prefix_contains(b, a)))
+				return a;
+		}
+	}
+	return NULL;
+}
+
+/* Returns how many were said, at most `max`. */
+static size_t warn_overlap(const struct config *cfg, const struct config_interface *in,
+	const char *file, void (*say)(const char *line), size_t max)
+{
+	char own[CONFIG_PREFIX_STRLEN], others[CONFIG_PREFIX_STRLEN], text[512];
+	size_t n = 0;
+
+	for (const struct config_interface *o = cfg->interfaces; o < in && n < max; o++) {
+		const struct config_prefix *b, *a = overlap(in, o, &b);
+
+		if (!a)
+			continue;
+		snprintf(text, sizeof(text),
+			"%s:%d: warning: %s \"%s\": the subnet of %s overlaps that of %s on %s "
+			"\"%s\" in line %d, so some hosts can be reached by one of them only; "
+			"give each a subnet of its own",
+			file, in->line, check_kind(in), in->name, config_prefix_to_str(a, own),
+			config_prefix_to_str(b, others), check_kind(o), o->name, o->line);
+		say(text);
+		n++;
+	}
+	return n;
+}
+
 void config_warn(const struct config *cfg, const char *file, void (*say)(const char *line))
 {
 	const struct config_firewall *f = &cfg->firewall;
+	size_t overlaps = 0;
 	char text[512];
 
 	if (f->unchecked) {
@@ -97,6 +148,9 @@ void config_warn(const struct config *cfg, const char *file, void (*say)(const c
 			file, f->line, f->rules_file, f->unchecked);
 		say(text);
 	}
+	for (size_t i = 0; i < cfg->n_interfaces; i++)
+		overlaps +=
+			warn_overlap(cfg, &cfg->interfaces[i], file, say, OVERLAPS_MAX - overlaps);
 	for (size_t i = 0; i < cfg->n_rules; i++)
 		warn_rule(cfg, &cfg->rules[i], file, say);
 	if (cfg->cluster.track_pings.n > 0) {

@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,16 +36,27 @@ struct scan {
 	struct word last, before; /* the two newest words: a key, or a section and its title */
 	bool after_equals, in_list, appends;
 	int depth, open_line; /* of the section that we are in */
+	const struct config_section *sec;
 	char section[sizeof(((struct config_mark *)0)->section)];
+	char object[96];               /* of it, for messages: `vrrp "lan": ` */
+	const struct config_key *list; /* with in_list: whose it is; NULL: nobody's that we know */
+	int list_line;
+	bool list_empty;
 	size_t n_sections[SECTIONS_MAX];
 	struct config_text *out;
 	struct arena *arena;
 	char *why;
 };
 
-static int scan_fail(struct scan *s, const char *why)
+static int scan_fail(struct scan *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int scan_fail(struct scan *s, const char *fmt, ...)
 {
-	snprintf(s->why, CONFIG_WHY_MAX, "%s", why);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->why, CONFIG_WHY_MAX, fmt, ap);
+	va_end(ap);
 	return -EINVAL;
 }
 
@@ -81,6 +93,7 @@ static int push_word(struct scan *s, char *start, size_t n)
 	s->before = s->last;
 	s->last = (struct word){.s = start, .n = n, .line = s->line};
 	s->after_equals = false;
+	s->list_empty = false;
 	return 0;
 }
 
@@ -139,20 +152,23 @@ static int add_mark(struct scan *s, const struct word *key, int line)
 	return 0;
 }
 
-static bool is_root_key(const struct word *w)
+/* Of the section that we are in, or of none. */
+static const struct config_key *key_of(const struct scan *s, const struct word *w)
 {
-	for (size_t i = 0; i < config_n_root_keys; i++)
-		if (strlen(config_root_keys[i].name) == w->n &&
-			memcmp(config_root_keys[i].name, w->s, w->n) == 0)
-			return true;
-	return false;
+	const struct config_key *keys = s->sec ? s->sec->keys : config_root_keys;
+	size_t n = s->sec ? s->sec->n_keys : config_n_root_keys;
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(keys[i].name) == w->n && memcmp(keys[i].name, w->s, w->n) == 0)
+			return &keys[i];
+	return NULL;
 }
 
 static int on_equals(struct scan *s)
 {
 	const struct config_text *t = s->out;
 	/* An unknown key outside of any section is refused anyway. */
-	bool appends = s->appends || (!s->section[0] && !is_root_key(&s->last));
+	bool appends = s->appends || (!s->section[0] && !key_of(s, &s->last));
 
 	s->after_equals = true;
 	s->appends = false;
@@ -168,11 +184,9 @@ static int on_equals(struct scan *s)
 		}
 		if (m->key[0] == '\0')
 			break;
-		if (strlen(m->key) == s->last.n && memcmp(m->key, s->last.s, s->last.n) == 0) {
-			snprintf(s->why, CONFIG_WHY_MAX,
-				"%s is set twice, first in line %d; remove one", m->key, m->line);
-			return -EINVAL;
-		}
+		if (strlen(m->key) == s->last.n && memcmp(m->key, s->last.s, s->last.n) == 0)
+			return scan_fail(s, "%s is set twice, first in line %d; remove one", m->key,
+				m->line);
 	}
 	return add_mark(s, &s->last, s->last.line);
 }
@@ -191,20 +205,41 @@ static const struct config_section *section_of(const struct word *w, bool titled
 
 /* libconfuse keeps one section of a title. Where there may be several, their number takes the
  * title's place in the text, and the mark keeps what was written. */
-static int number_title(struct scan *s, struct word *title, size_t number)
+static void number_title(struct word *title, size_t number)
 {
-	struct config_mark *m = &s->out->marks[s->out->n_marks - 1];
-	char *copy = title->n < TITLE_MIN ? NULL : arena_alloc(s->arena, title->n + 1);
+	for (size_t i = title->n; i > 0 && title->n >= TITLE_MIN; i--, number /= TITLE_BASE)
+		title->s[i - 1] = "0123456789abcdefghijklmnopqrstuvwxyz"[number % TITLE_BASE];
+}
 
-	if (title->n < TITLE_MIN)
-		return 0;
+static int keep_title(struct scan *s, const struct word *title)
+{
+	char *copy = arena_alloc(s->arena, title->n + 1);
+
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, title->s, title->n);
 	copy[title->n] = '\0';
-	m->title = copy;
-	for (size_t i = title->n; i > 0; i--, number /= TITLE_BASE)
-		title->s[i - 1] = "0123456789abcdefghijklmnopqrstuvwxyz"[number % TITLE_BASE];
+	s->out->marks[s->out->n_marks - 1].title = copy;
+	return 0;
+}
+
+/* libconfuse finds that too, but says neither of what kind it is nor where the first one is. */
+static int check_title(
+	struct scan *s, const struct config_section *sec, const struct word *title, int line)
+{
+	for (size_t i = 0; sec->title && !sec->repeats && i < s->out->n_marks; i++) {
+		const struct config_mark *m = &s->out->marks[i];
+
+		if (!m->title || strlen(m->title) != title->n ||
+			memcmp(m->title, title->s, title->n) != 0 ||
+			strcmp(m->section, sec->name) != 0)
+			continue;
+		s->line = line;
+		return scan_fail(s,
+			"%s \"%.64s\": the name is taken by the one in line %d; rename or remove "
+			"one",
+			sec->name, m->title, m->line);
+	}
 	return 0;
 }
 
@@ -224,17 +259,56 @@ const char *config_text_title(
 	return title;
 }
 
+static int open_list(struct scan *s)
+{
+	const struct config_key *key = key_of(s, &s->last);
+
+	if (key && !config_key_is_list(key))
+		return scan_fail(s, "%s%s takes one value, not a list; remove { and }", s->object,
+			key->name);
+	s->in_list = s->list_empty = true;
+	s->list = key;
+	s->list_line = s->line;
+	s->after_equals = false;
+	return 0;
+}
+
+static int open_section(struct scan *s, const struct config_section *sec, struct word title)
+{
+	size_t number = ++s->n_sections[sec - config_sections];
+	int err;
+
+	/* A second one of those that may occur once is found later, with a better sentence. */
+	if (number > sec->max && !sec->once) {
+		s->line = s->open_line;
+		return scan_fail(
+			s, "%s: too many of them; at most %zu are allowed", sec->name, sec->max);
+	}
+	if ((err = check_title(s, sec, &title, s->open_line)) < 0)
+		return err;
+	s->sec = sec;
+	snprintf(s->section, sizeof(s->section), "%s", sec->name);
+	if (sec->title)
+		snprintf(s->object, sizeof(s->object), "%s \"%.*s\": ", sec->name,
+			(int)(title.n < CONFIG_NAME_MAX ? title.n : CONFIG_NAME_MAX), title.s);
+	else
+		snprintf(s->object, sizeof(s->object), "%s: ", sec->name);
+	err = add_mark(s, NULL, s->open_line);
+	if (err == 0 && sec->title)
+		err = keep_title(s, &title);
+	if (err == 0 && sec->repeats)
+		number_title(&title, number);
+	return err;
+}
+
 static int on_open(struct scan *s)
 {
 	const struct config_section *sec;
 	struct word title = s->last;
-	int line = s->last.line, err;
+	int line = s->last.line;
 
-	if (s->after_equals) {
-		s->in_list = true;
-		s->after_equals = false;
-		return 0;
-	}
+	if (s->after_equals)
+		return open_list(s);
 	sec = s->last.n ? section_of(&s->last, false) : NULL;
 	if (!sec && s->before.n) {
 		sec = section_of(&s->before, true);
@@ -243,39 +317,47 @@ static int on_open(struct scan *s)
 	s->last = s->before = (struct word){0};
 	if (s->depth++ > 0 && sec && s->section[0]) {
 		s->line = line;
-		snprintf(s->why, CONFIG_WHY_MAX,
+		return scan_fail(s,
 			"%s begins inside of the %s section of line %d; close that one with }",
 			sec->name, s->section, s->open_line);
-		return -EINVAL;
 	}
 	if (s->depth > 1)
 		return 0;
 	s->open_line = line;
-	if (!sec)
-		return 0; /* libconfuse says what is wrong with it */
-	/* A second one of those that may occur once is found later, with a better sentence. */
-	if (++s->n_sections[sec - config_sections] > sec->max && !sec->once) {
-		s->line = line;
-		snprintf(s->why, CONFIG_WHY_MAX, "%s: too many of them; at most %zu are allowed",
-			sec->name, sec->max);
-		return -EINVAL;
-	}
-	snprintf(s->section, sizeof(s->section), "%s", sec->name);
-	err = add_mark(s, NULL, line);
-	return err == 0 && sec->repeats
-		       ? number_title(s, &title, s->n_sections[sec - config_sections])
-		       : err;
+	/* What is wrong with an unknown one, libconfuse says. */
+	return sec ? open_section(s, sec, title) : 0;
 }
 
-static void on_close(struct scan *s)
+static int on_close(struct scan *s)
 {
-	if (s->in_list) {
-		s->in_list = false;
-	} else if (s->depth > 0 && --s->depth == 0) {
-		s->section[0] = '\0';
-	}
 	s->last = s->before = (struct word){0};
 	s->after_equals = false;
+	if (s->in_list) {
+		s->in_list = false;
+		if (s->list && s->list_empty && (s->list->flags & CONFIG_KEY_REQUIRED))
+			return scan_fail(
+				s, "%s%s is empty; name at least one", s->object, s->list->name);
+	} else if (s->depth == 0) {
+		return scan_fail(s, "this } closes nothing that is open here; remove it");
+	} else if (--s->depth == 0) {
+		s->sec = NULL;
+		s->section[0] = s->object[0] = '\0';
+	}
+	return 0;
+}
+
+/* libconfuse takes the end of the file for that of a list and of a section. */
+static int scan_end(struct scan *s)
+{
+	if (s->in_list) {
+		s->line = s->list_line;
+		return scan_fail(s, "%s%s%sthe list is not closed; add }", s->object,
+			s->list ? s->list->name : "", s->list ? ": " : "");
+	}
+	if (s->depth == 0)
+		return 0;
+	s->line = s->open_line;
+	return s->sec ? scan_fail(s, "%sthe section is not closed; add }", s->object) : 0;
 }
 
 static int scan_one(struct scan *s)
@@ -299,9 +381,7 @@ static int scan_one(struct scan *s)
 		return on_equals(s);
 	if (c == '{')
 		return on_open(s);
-	if (c == '}')
-		on_close(s);
-	return 0;
+	return c == '}' ? on_close(s) : 0;
 }
 
 /* `text` is NUL-terminated at text[len]: looking one character ahead is always allowed. */
@@ -329,6 +409,8 @@ int config_text_scan(char *text, size_t len, struct arena *arena, struct config_
 	}
 	while (s.p < s.end && err == 0)
 		err = scan_one(&s);
+	if (err == 0)
+		err = scan_end(&s);
 	*ret_line = s.line;
 	if (err == 0)
 		*ret = t;

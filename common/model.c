@@ -59,3 +59,11 @@ const struct model_port *model_port_find(const struct model *m, const char *name
 			return &m->ports[i];
 	return NULL;
 }
+
+const struct model_port *model_port_ha(const struct model *m)
+{
+	for (size_t i = 0; i < m->n_ports; i++)
+		if (m->ports[i].role == CONFIG_ROLE_HA)
+			return &m->ports[i];
+	return NULL;
+}

@@ -27,5 +27,7 @@ struct model {
 const struct model *model_get(enum config_model model);
 /* NULL: the model has no such port. */
 const struct model_port *model_port_find(const struct model *m, const char *name);
+/* The port that is for the HA link unless the file says otherwise; NULL: the model knows none. */
+const struct model_port *model_port_ha(const struct model *m);
 
 #endif

@@ -218,7 +218,11 @@ static const struct {
 	{"zt400 interface ge1 { } interface ge2 { } interface ge3 { } interface ge4 { }", NULL},
 	{"zt400 interface ge9 { role = lan }",
 		"interface \"ge9\": zt400 has no port ge9; it has ge1 to ge4"},
-	{"zt400 interface ge9 { }", "interface \"ge9\": role is missing; add it"},
+	{"zt400 interface ge9 { }", "interface \"ge9\": zt400 has no port ge9; it has ge1 to ge4"},
+	{"zt400 interface ge3 { address = {\"10.0.0.1/24\"} } interface ge4 { } sync { interface = "
+	 "ge3 peer = \"10.0.0.2\" peer-fingerprint = \"" SAMPLE_FP "\" }",
+		"sync: interface \"ge3\" does not have role = ha; the HA port of the zt400 is ge4, "
+		"name that"},
 	{"zt400 interface ge1 { role = lan }",
 		"interface \"ge1\": port ge1 of the zt400 is for mgmt, not for lan; "},
 	{"zt400 interface ge4 { role = lan }",
@@ -313,30 +317,73 @@ static void on_warning(const char *line)
 	snprintf(warned + n, sizeof(warned) - n, "%s\n", line);
 }
 
+static void assert_warned(const char *text, const char *want)
+{
+	struct config *cfg = NULL;
+	char err[512] = "";
+
+	if (load_text(text, strlen(text), NULL, &cfg, err) < 0)
+		fail_msg("%s", err);
+	warned[0] = '\0';
+	config_warn(cfg, "g.conf", on_warning);
+	assert_string_equal(warned, want);
+	config_free(cfg);
+}
+
+#define NO_PING "this version tracks interfaces only, track-ping is without effect\n"
+
 static void test_warnings(void **state)
 {
-	static const char text[] =
+	char *sample = supported();
+
+	(void)state;
+	assert_warned(
 		"node = a\ninterface ge2 { role = wan dhcp = true }\n"
 		"interface ge1 { role = mgmt address = {\"192.168.0.1/24\"} dhcp-server = true }\n"
 		"route \"10.0.0.0/8\" { blackhole = true table = 7 }\n"
 		"rule one { mark = 1 table = 7 priority = 1 }\n"
 		"rule two { mark = 2 table = 8 priority = 2 }\n"
 		"rule three { mark = 3 table = 254 priority = 3 }\n"
-		"cluster { track-ping = {\"192.168.0.9\"} }\n";
-	struct config *cfg = NULL;
-	char err[512] = "";
-
-	(void)state;
-	if (load_text(text, sizeof(text) - 1, NULL, &cfg, err) < 0)
-		fail_msg("%s", err);
-	warned[0] = '\0';
-	config_warn(cfg, "g.conf", on_warning);
-	assert_string_equal(warned,
+		"cluster { track-ping = {\"192.168.0.9\"} }\n",
 		"g.conf:6: warning: rule \"two\": no route of this file is in table 8, so the rule "
 		"changes nothing until there is one\n"
-		"g.conf:8: warning: cluster: this version tracks interfaces only, track-ping is "
-		"without effect\n");
-	config_free(cfg);
+		"g.conf:8: warning: cluster: " NO_PING);
+	/* Subnets side by side, link-local ones and what has none do not overlap. */
+	assert_warned(sample, "g.conf:11: warning: cluster: " NO_PING);
+	assert_warned("node = a\ninterface ge1 { role = mgmt address = {\"10.0.0.7/24\"} }\n"
+		      "bridge br-lan { ports = {p5} role = lan\naddress = {\"10.0.1.2/24\", "
+		      "\"10.0.0.2/24\", \"2001:db8::1/48\"} }\n"
+		      "interface ge2 { role = lan address = {\"fe80::1/64\", \"10.0.2.1/24\"} }\n"
+		      "interface ge3 { role = lan address = {\"fe80::2/64\", \"10.0.2.9\"} }\n"
+		      "interface ge4 { role = lan address = {\"2001:db8:0:5::1/64\"} }\n",
+		"g.conf:3: warning: bridge \"br-lan\": the subnet of 10.0.0.2/24 overlaps that of "
+		"10.0.0.7/24 on interface \"ge1\" in line 2, so some hosts can be reached by one "
+		"of them only; give each a subnet of its own\n"
+		"g.conf:3: warning: bridge \"br-lan\": the subnet of 2001:db8::1/48 overlaps that "
+		"of 2001:db8:0:5::1/64 on interface \"ge4\" in line 7, so some hosts can be "
+		"reached by one of them only; give each a subnet of its own\n");
+	free(sample);
+}
+
+/* A file that was cut off anywhere inside of a section is refused, and for that reason. */
+static void test_cut_off(void **state)
+{
+	char *text = supported();
+	int depth = 0, cuts = 0;
+
+	(void)state;
+	for (size_t n = 0; text[n]; n++) {
+		struct config *cfg = NULL;
+		char err[512] = "";
+
+		if (depth > 0 && ++cuts > 0 &&
+			(load_text(text, n, NULL, &cfg, err) == 0 || !strstr(err, "closed")))
+			fail_msg("without \"%.40s\": %s", text + n, err);
+		depth += (text[n] == '{') - (text[n] == '}');
+	}
+	assert_true(cuts > 1000);
+	assert_int_equal(depth, 0);
+	free(text);
 }
 
 /* More interfaces than there may be, most of them members. */
@@ -533,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_model_ports),
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_rules_file),
 		cmocka_unit_test(test_man_page),
